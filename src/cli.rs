@@ -1,0 +1,7 @@
+//! One file per subcommand.
+
+/// Parses the command line and runs the subcommand.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

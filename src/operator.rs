@@ -1,0 +1,1 @@
+//! observe, plan, act, report.

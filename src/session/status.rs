@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::report::{Finding, HandshakeCounts, Verdict};
 use crate::session::spec::Strategy;
+use crate::workload::record::Change;
 
 /// State and result of a session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,32 +119,9 @@ pub struct PodCapture {
 pub struct InjectionSummary {
     /// uid of the workload.
     pub uid: String,
-    /// The container.
-    pub container: String,
-    /// The variable.
-    pub variable: String,
-    /// What was appended to the variable.
-    pub appended: String,
-    /// Whether the entry did not exist before.
-    pub entry_created: bool,
-    /// The pod template's hash before the change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template_hash_before: Option<String>,
-    /// The managers that owned the variable's value before, to whom ownership is given back.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub owners: Vec<FieldOwner>,
-}
-
-/// A field manager as `metadata.managedFields` names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FieldOwner {
-    /// Name of the manager.
-    pub manager: String,
-    /// `Apply` or `Update`.
-    pub operation: String,
-    /// API version of its entry.
-    pub api_version: String,
+    /// The change.
+    #[serde(flatten)]
+    pub change: Change,
 }
 
 /// Why a session ends before its time.

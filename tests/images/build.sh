@@ -6,6 +6,9 @@ set -euo pipefail
 # shellcheck source=tests/images/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+for command in busybox bash openssl; do
+	command -v "$command" >/dev/null || { echo "build.sh: $command is not on the PATH" >&2; exit 1; }
+done
 busybox=$(command -v busybox)
 bash=$(command -v bash)
 feature=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$JDK_HOME/release")
@@ -17,12 +20,8 @@ home=opt/softwareag/IntegrationServer
 jvm=opt/softwareag/jvm/jvm
 user=1724
 
-libraries() { # FILE...; the shared libraries these need, loader included, as absolute paths
-	ldd "$@" 2>/dev/null | grep -oE '(=> |^\s)/[^ ]+' | grep -oE '/.*' | grep -v "/$jvm/" | sort -u
-}
-
 base() { # ROOT; the JVM and the little system around it
-	local root=$1 applet file
+	local root=$1 applet file files
 	mkdir -p "$root"/{bin,dev,etc,proc,sys} "$root/$(dirname "$jvm")"
 	mkdir -m 1777 "$root/tmp"
 	"$JDK_HOME/bin/jlink" --add-modules java.base,java.logging,jdk.crypto.ec,jdk.httpserver \
@@ -34,11 +33,12 @@ base() { # ROOT; the JVM and the little system around it
 	# bash is /bin/sh in MSR's images, and ends otherwise than busybox: see startContainer.sh.
 	cp -L "$bash" "$root/bin/bash"
 	ln -sf bash "$root/bin/sh"
+	# ldd fails on a static file, such as busybox usually is; what the JVM has itself is in place.
+	mapfile -t files < <(find "$root/$jvm" "$root/bin" -type f \( -name '*.so' -o -path '*/bin/*' \))
 	while read -r file; do
 		mkdir -p "$root/$(dirname "$file")"
 		cp -L "$file" "$root/$file"
-	done < <(find "$root/$jvm" "$root/bin/bash" -type f \( -name '*.so' -o -name java -o -name bash \) -print0 |
-		xargs -0 bash -c "$(declare -f libraries); jvm=$jvm; libraries \"\$@\"" _)
+	done < <(ldd "${files[@]}" 2>/dev/null | grep -oE '(=> |^\s)/\S+' | grep -oE '/.*' | grep -v "/$jvm/" | sort -u)
 	echo "sagadmin:x:$user:$user::/$home:/bin/sh" >"$root/etc/passwd"
 	echo "sagadmin:x:$user:" >"$root/etc/group"
 	echo "hosts: files dns" >"$root/etc/nsswitch.conf"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Shared by the scripts of this folder: where the JDK is, and a cache whose folders are complete or absent.
+[[ -n ${JDK_HOME:-} ]] || command -v javac >/dev/null || { echo "${0##*/}: neither JDK_HOME nor javac" >&2; exit 1; }
 images=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/images
 JDK_HOME=${JDK_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}

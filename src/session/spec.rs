@@ -24,7 +24,7 @@ use super::status::TLSDebugSessionStatus;
     printcolumn = r#"{"name":"Target","type":"string","jsonPath":".spec.target.name"}"#,
     printcolumn = r#"{"name":"Cause","type":"string","jsonPath":".status.cause"}"#,
     printcolumn = r#"{"name":"Summary","type":"string","jsonPath":".status.summary"}"#,
-    printcolumn = r#"{"name":"Expires","type":"date","jsonPath":".status.expiresAt"}"#,
+    printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.expiresAt"}"#,
     printcolumn = r#"{"name":"Failed","type":"integer","jsonPath":".status.handshakes.failed","priority":1}"#,
     printcolumn = r#"{"name":"Verdict","type":"string","jsonPath":".status.verdict","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,

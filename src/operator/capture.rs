@@ -1,0 +1,184 @@
+//! Reading the logs of the pods that carry the flag, beside the reconcile, and waking the session when there is news.
+
+pub mod lines;
+pub mod stream;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+use crate::diagnosis::Diagnoser;
+use crate::diagnosis::report::Report;
+use crate::operator::observe::DebugPod;
+use crate::session::TLSDebugSession;
+use crate::session::status::PodCapture;
+
+/// Wakes a session's reconcile.
+pub type Wake = mpsc::UnboundedSender<ObjectRef<TLSDebugSession>>;
+
+/// A new cause is written at once, but not more often than this.
+const BETWEEN_CAUSES: Duration = Duration::from_millis(250);
+/// Counts alone are written this often.
+const BETWEEN_COUNTS: Duration = Duration::from_secs(2);
+
+/// What a session's streams have brought so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Captured {
+    /// The report over all streams; `None` before the first stream.
+    pub report: Option<Report>,
+    /// What was read of which container's life.
+    pub pods: Vec<PodCapture>,
+    /// Records of JSSE debug output over all streams.
+    pub debug_records: u64,
+    /// A block of TLS keys was seen.
+    pub key_material_seen: bool,
+    /// Reading stopped at the session's limit of bytes.
+    pub limit_reached: bool,
+}
+
+/// The streams of one session. Dropping it ends them.
+pub struct Capture {
+    streams: BTreeMap<(String, i32), Running>,
+    shared: Arc<Shared>,
+    notifier: AbortHandle,
+}
+
+#[derive(Debug)]
+struct Running {
+    state: Arc<Mutex<stream::State>>,
+    task: AbortHandle,
+}
+
+/// What the streams of one session share.
+pub struct Shared {
+    client: Client,
+    namespace: String,
+    container: String,
+    news: Notify,
+    causes: AtomicU64,
+    bytes: AtomicU64,
+    limit: u64,
+}
+
+impl Shared {
+    /// Counts bytes that are about to be read; `false` once the session's limit is reached.
+    fn take(&self, bytes: usize) -> bool {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
+    }
+}
+
+impl Capture {
+    /// Sets up a capture without streams; `container` is the one whose log is read in every pod.
+    #[must_use]
+    pub fn new(client: Client, session: &TLSDebugSession, container: String, wake: Wake) -> Self {
+        let shared = Arc::new(Shared {
+            client,
+            namespace: session.metadata.namespace.clone().unwrap_or_default(),
+            container,
+            news: Notify::new(),
+            causes: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            limit: session.spec.max_log_bytes,
+        });
+        let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();
+        Self {
+            streams: BTreeMap::new(),
+            shared,
+            notifier,
+        }
+    }
+
+    /// Starts a stream for every container life that has none yet, for `max_pods` pods at most.
+    pub fn follow(&mut self, pods: &[DebugPod], max_pods: u32) {
+        let mut uids: std::collections::BTreeSet<String> = self.streams.keys().map(|(uid, _)| uid.clone()).collect();
+        for pod in pods {
+            let Some(restarts) = pod.restarts else { continue };
+            if !uids.contains(&pod.uid) && uids.len() >= max_pods as usize {
+                continue;
+            }
+            uids.insert(pod.uid.clone());
+            self.streams.entry((pod.uid.clone(), restarts)).or_insert_with(|| {
+                let state = Arc::new(Mutex::new(stream::State::new(
+                    Diagnoser::new(pod.name.clone()),
+                    &pod.name,
+                )));
+                let life = stream::Life {
+                    pod: pod.name.clone(),
+                    uid: pod.uid.clone(),
+                    restarts,
+                };
+                let task = tokio::spawn(stream::follow(self.shared.clone(), life, state.clone())).abort_handle();
+                Running { state, task }
+            });
+        }
+    }
+
+    /// What the streams have brought so far.
+    #[must_use]
+    pub fn captured(&self) -> Captured {
+        let mut captured = Captured {
+            limit_reached: self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit,
+            ..Captured::default()
+        };
+        let mut reports = Vec::new();
+        for ((uid, restarts), running) in &self.streams {
+            let state = running.state.lock().unwrap_or_else(PoisonError::into_inner);
+            captured.debug_records += state.diagnoser.debug_records();
+            captured.key_material_seen |= state.diagnoser.key_material_seen();
+            captured.pods.push(PodCapture {
+                name: state.pod.clone(),
+                uid: uid.clone(),
+                restarts: *restarts,
+                lines: state.diagnoser.lines(),
+                bytes: state.diagnoser.bytes(),
+                gaps: state.gaps,
+            });
+            reports.push(state.diagnoser.report());
+        }
+        if !reports.is_empty() {
+            captured.report = Some(Report::merge(reports));
+        }
+        captured
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.notifier.abort();
+        for running in self.streams.values() {
+            running.task.abort();
+        }
+    }
+}
+
+/// Turns news of the streams into wake-ups: a new cause at once, counts at a slower pace.
+async fn notify(shared: Arc<Shared>, session: ObjectRef<TLSDebugSession>, wake: Wake) {
+    let mut told = 0;
+    loop {
+        shared.news.notified().await;
+        if shared.causes.load(Ordering::Acquire) == told {
+            // Wait for the counts' pace, unless a new cause comes in the meantime.
+            let slow = tokio::time::sleep(BETWEEN_COUNTS);
+            tokio::pin!(slow);
+            loop {
+                tokio::select! {
+                    () = &mut slow => break,
+                    () = shared.news.notified() => {
+                        if shared.causes.load(Ordering::Acquire) != told { break; }
+                    }
+                }
+            }
+        }
+        told = shared.causes.load(Ordering::Acquire);
+        if wake.send(session.clone()).is_err() {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_CAUSES).await;
+    }
+}

@@ -1,3 +1,4 @@
 //! One integration binary.
 
 mod crd;
+mod crd_rules;

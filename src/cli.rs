@@ -1,7 +1,9 @@
 //! One file per subcommand.
 
+pub mod crd;
 pub mod operator;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -18,7 +20,7 @@ struct Arguments {
 enum Command {
     /// Run the Kubernetes operator for TLSDebugSession resources
     Operator(crate::operator::Settings),
-    /// crd
+    /// Print the custom resource definition of TLSDebugSession as YAML
     Crd,
 }
 
@@ -27,13 +29,12 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Operator(settings) => operator::run(settings),
-        Command::Crd => {
-            use kube::CustomResourceExt;
-            println!(
-                "{}",
-                serde_norway::to_string(&crate::session::TLSDebugSession::crd()).unwrap()
-            );
-            ExitCode::SUCCESS
-        }
+        Command::Crd => match crd::run(io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("tlsdebug crd: cannot write the definition to standard output: {error}");
+                ExitCode::from(2)
+            }
+        },
     }
 }

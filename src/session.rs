@@ -1,6 +1,7 @@
 //! The `TLSDebugSession` kind: what a user writes, what the operator answers, and the rules the API server enforces.
 
 pub mod conditions;
+pub mod definition;
 pub mod spec;
 pub mod status;
 

@@ -58,7 +58,9 @@ pub struct TLSDebugSessionSpec {
     /// The workload whose JVM is to be debugged; always in the session's own namespace.
     pub target: Target,
 
-    /// How the flag gets into a JVM. Unset: Rollout, and Clone for a Pod. The status says which one is in effect.
+    /// How the flag gets into a JVM. Rollout edits the workload, whose controller then rolls the pods. Clone runs one
+    /// more pod with the flag and leaves the workload alone. Unset: Rollout, and Clone for a Pod; the status says which
+    /// one is in effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::strategy")]
     pub strategy: Option<Strategy>,
@@ -67,17 +69,20 @@ pub struct TLSDebugSessionSpec {
     #[serde(default)]
     pub receive_traffic: bool,
 
-    /// The environment variable that carries the flag into the JVM.
+    /// The environment variable that carries the flag into the JVM. `JAVA_CUSTOM_OPTS` and `JAVA_DEBUGGER_OPTS` are read
+    /// by webMethods' start scripts, `JAVA_TOOL_OPTIONS` by every JVM, `JDK_JAVA_OPTIONS` by the `java` launcher from
+    /// JDK 9 on.
     #[serde(default)]
     pub variable: OptionsVariable,
 
-    /// What `javax.net.debug` is to print. Options that print keys or data in clear are not offered.
+    /// What `javax.net.debug` is to print; `ssl` must be among it. Options that print keys or data in clear are not
+    /// offered.
     #[serde(default = "default_debug")]
     #[schemars(schema_with = "schema::debug")]
     pub debug: BTreeSet<DebugOption>,
 
-    /// How long debugging stays on, from 30s to 8h, counted from the first pod with the flag that is ready, or its
-    /// first debug record.
+    /// How long debugging stays on, from 30s to 8h, such as 10m or 1h30m; counted from the first pod with the flag that
+    /// is ready, or its first debug record.
     #[serde(default = "default_duration")]
     #[schemars(schema_with = "schema::duration")]
     pub duration: String,
@@ -92,7 +97,8 @@ pub struct TLSDebugSessionSpec {
     #[schemars(schema_with = "schema::matching")]
     pub matching: Option<Match>,
 
-    /// What ends the session before `duration` is over.
+    /// What ends the session. Expired: the end of `duration`. FirstFailure: the first failed handshake that `match`
+    /// lets through, or else the end of `duration`.
     #[serde(default)]
     pub stop_when: StopWhen,
 

@@ -53,7 +53,7 @@ pub enum Error {
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let client = Client::try_default().await.map_err(Error::Client)?;
     let (wake, woken) = mpsc::unbounded_channel();
-    let context = Arc::new(Context::new(client.clone(), settings.clone(), wake));
+    let context = Arc::new(Context::new(client.clone(), &settings, wake));
     let admin = admin::bind(&settings.admin_address).await?;
     let admin = tokio::spawn(admin::serve(admin, context.clone()));
 

@@ -25,6 +25,7 @@ pub struct Context {
     client: Client,
     wake: Wake,
     recorder: Recorder,
+    requires_policy: bool,
     active: Mutex<HashMap<String, Active>>,
     failures: Mutex<HashMap<String, u32>>,
     /// Counters for the admin port.
@@ -41,12 +42,13 @@ struct Active {
 impl Context {
     /// Nothing runs yet.
     #[must_use]
-    pub fn new(client: Client, settings: Settings, wake: Wake) -> Self {
+    pub fn new(client: Client, settings: &Settings, wake: Wake) -> Self {
         let recorder = events::recorder(client.clone(), &settings.identity);
         Self {
             client,
             wake,
             recorder,
+            requires_policy: settings.require_admission_policy,
             active: Mutex::default(),
             failures: Mutex::default(),
             metrics: Metrics::default(),
@@ -123,7 +125,7 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
         context.forget(&uid);
         return Ok(Next::await_change());
     };
-    let observed = observe::observe(client, session, context.captured(&uid)).await?;
+    let observed = observe::observe(client, session, context.captured(&uid), context.requires_policy).await?;
     let before = observed.session.status.as_ref().map(|status| status.phase);
     let mut plan = plan::plan(&observed, Timestamp::now());
     let outcome = act::act(client, &observed, &plan.action).await?;

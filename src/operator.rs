@@ -10,6 +10,7 @@ pub mod capture;
 pub mod events;
 pub mod lease;
 pub mod observe;
+pub mod orphans;
 pub mod plan;
 pub mod reconcile;
 pub mod settings;
@@ -99,7 +100,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
                 tracing::debug!(%error, "reconcile");
             }
         });
+    let sweep = orphans::sweep_forever(client.clone(), settings.watch_namespaces.clone());
     let result = tokio::select! {
+        () = sweep => Ok(()),
         () = controller => Ok(()),
         () = terminated => Ok(()),
         () = kept(lease.as_ref()) => Err(Error::LeaseLost),

@@ -155,7 +155,7 @@ pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> 
     })
 }
 
-fn debug_replica_set(set: ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
+pub(super) fn debug_replica_set(set: ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
     let is_owned = set
         .owner_references()
         .iter()

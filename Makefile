@@ -28,5 +28,5 @@ crds: ## Write the custom resource definition anew from the Rust types
 
 .PHONY: bench-latency
 bench-latency: ## Measure the time from a log line to its answer in the status, on the demo's cluster (make demo first)
-	@cargo bench --quiet --bench line_to_status --no-run 2>/dev/null
-	@tests/cluster/enter.sh demo cargo bench --quiet --bench line_to_status
+	@cargo bench --quiet --profile dev --bench line_to_status --no-run
+	@tests/cluster/enter.sh demo cargo bench --quiet --profile dev --bench line_to_status

@@ -180,6 +180,7 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
 }
 
 /// A passing fault of the API: try again, slower each time.
+#[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
 pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc<Context>) -> Next {
     context.metrics.errors.inc();
     let wait = context.backoff(&session.uid().unwrap_or_default());

@@ -27,16 +27,14 @@ impl<'a> Draft<'a> {
     pub(super) fn running(mut self) -> Plan {
         self.report_findings();
         self.note_start();
-        match self.end() {
-            Some(end) => self.restore_because(end),
-            None => {
-                let until = match self.status.phase {
-                    Phase::Capturing => time(self.status.expires_at.as_deref()),
-                    _ => self.progress_deadline(),
-                };
-                self.wait(until)
-            }
+        if let Some(end) = self.end() {
+            return self.restore_because(end);
         }
+        let until = match self.status.phase {
+            Phase::Capturing => time(self.status.expires_at.as_deref()),
+            _ => self.progress_deadline(),
+        };
+        self.wait(until)
     }
 
     /// The record on the workload, where it is this session's.

@@ -124,7 +124,7 @@ until_true() { # what is waited for, daemon it depends on, seconds, command…
 	done
 }
 
-run etcd "$bin/etcd" --data-dir etcd --unsafe-no-fsync --watch-progress-notify-interval=500ms --listen-client-urls http://127.0.0.1:2379 \
+run etcd "$bin/etcd" --data-dir etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
 	--advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
 
 # --- certificates --------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ until_true 'the API server' kube-apiserver 90 inside "$bin/kubectl" get --raw /r
 # --- what needs the API server -------------------------------------------------------------------------------------
 
 run kube-controller-manager "$bin/kube-controller-manager" --kubeconfig=controller-manager.kubeconfig --root-ca-file=pki/ca.crt \
-	--service-account-private-key-file=pki/sa.key --use-service-account-credentials --leader-elect=false \
+	--service-account-private-key-file=pki/sa.key --use-service-account-credentials --leader-elect=false --kube-api-qps=200 --kube-api-burst=400 \
 	--cluster-signing-cert-file=pki/ca.crt --cluster-signing-key-file=pki/ca.key --cert-dir=pki
 run kube-scheduler "$bin/kube-scheduler" --kubeconfig=scheduler.kubeconfig --leader-elect=false --cert-dir=pki
 
@@ -274,7 +274,6 @@ cluster.local:53 $pods:53 $services:53 {
 	kubernetes {
 		kubeconfig $state/coredns.kubeconfig
 	}
-	cache 5
 }
 .:53 { # there is no way out, so there is no other name
 	bind $node

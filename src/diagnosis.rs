@@ -1,3 +1,11 @@
 //! Handshakes to findings: which root cause explains each failed handshake, how sure that is, and what to do about it.
 
+pub mod catalogue;
+mod diagnoser;
+mod limits;
+mod merge;
 pub mod report;
+mod rules;
+
+pub use diagnoser::Diagnoser;
+pub use limits::Limits;

@@ -101,7 +101,10 @@ impl Capture {
             lives: Mutex::default(),
         });
         let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();
-        Self { tasks: vec![notifier], shared }
+        Self {
+            tasks: vec![notifier],
+            shared,
+        }
     }
 
     /// Starts a stream for every container life that has none yet, for `max_pods` pods at most.
@@ -115,8 +118,15 @@ impl Capture {
             }
             uids.insert(pod.uid.clone());
             lives.entry((pod.uid.clone(), restarts)).or_insert_with(|| {
-                let state = Arc::new(Mutex::new(stream::State::new(Diagnoser::new(pod.name.clone()), &pod.name)));
-                let life = stream::Life { pod: pod.name.clone(), uid: pod.uid.clone(), restarts };
+                let state = Arc::new(Mutex::new(stream::State::new(
+                    Diagnoser::new(pod.name.clone()),
+                    &pod.name,
+                )));
+                let life = stream::Life {
+                    pod: pod.name.clone(),
+                    uid: pod.uid.clone(),
+                    restarts,
+                };
                 let task = tokio::spawn(stream::follow(self.shared.clone(), life, state.clone()));
                 self.tasks.push(task.abort_handle());
                 state
@@ -128,7 +138,10 @@ impl Capture {
     #[must_use]
     pub fn captured(&self) -> Captured {
         let limit_reached = self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit;
-        let mut captured = Captured { limit_reached, ..Captured::default() };
+        let mut captured = Captured {
+            limit_reached,
+            ..Captured::default()
+        };
         let mut reports = Vec::new();
         for ((uid, restarts), life) in self.shared.lives().iter() {
             let state = stream::lock(life);

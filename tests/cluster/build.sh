@@ -20,6 +20,7 @@ key=$({
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/tlsdebug/cluster
 out=$cache/$key
 if [[ -d $out ]]; then
+	touch "$out" # in use, see the end
 	echo "$out"
 	exit 0
 fi
@@ -88,5 +89,6 @@ step etcd 'half a minute the first time' etcd
 step CoreDNS 'a minute the first time' coredns
 step Helm 'a minute or two the first time' helm
 mv "$part" "$out"
+find "$cache" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} + # builds of other versions, long unused
 echo "build.sh: everything built in $((SECONDS - start)) s, $(du -sh "$out" | cut -f 1)" >&2
 echo "$out"

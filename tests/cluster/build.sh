@@ -91,7 +91,7 @@ step Helm 'a minute or two the first time' helm
 mv -T "$part" "$out"
 # Builds of other versions that no up.sh has asked for in two weeks go, unless a cluster still runs on one.
 find "$cache" -mindepth 1 -maxdepth 1 -mtime +14 | while read -r old; do
-	find /proc/[0-9]*/exe -lname "$old/*" 2>/dev/null | grep -q . || rm -rf "$old"
+	[[ -n $(find /proc/[0-9]*/exe -lname "$old/*" 2>/dev/null) ]] || rm -rf "$old"
 done
 echo "build.sh: everything built in $((SECONDS - start)) s, $(du -sh "$out" | cut -f 1)" >&2
 echo "$out"

@@ -98,7 +98,10 @@ has_namespaces() { [[ $(stat -f -c %T "$state/ns/mnt" "$state/ns/net" 2>/dev/nul
 
 # The ids of the processes that are still in the cluster's mount namespace.
 visitors() {
-	find /proc/[0-9]*/ns/mnt -lname "mnt:\\[$(stat -c %i "$state/ns/mnt")\\]" 2>/dev/null | cut -d / -f 3 | xargs
+	local inode
+	inode=$(stat -c %i "$state/ns/mnt")
+	# find fails when a process ends under its eyes.
+	{ find /proc/[0-9]*/ns/mnt -lname "mnt:\\[$inode\\]" 2>/dev/null || true; } | cut -d / -f 3 | xargs
 }
 
 # Replaces the process: a command in the cluster's namespaces, in the folder given.

@@ -107,7 +107,7 @@ pub async fn observe(
     )?;
     observed.debug_replica_sets = replica_sets
         .items
-        .into_iter()
+        .iter()
         .filter_map(|set| debug_replica_set(set, workload.uid(), &change))
         .collect();
     let mut pods = pods.items;
@@ -155,7 +155,7 @@ pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> 
     })
 }
 
-pub(super) fn debug_replica_set(set: ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
+pub(super) fn debug_replica_set(set: &ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
     let is_owned = set
         .owner_references()
         .iter()

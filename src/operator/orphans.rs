@@ -96,7 +96,7 @@ async fn restore_logged(client: Client, namespace: String, name: String, record:
     match tokio::time::timeout(PATIENCE, restore(&client, &namespace, &name, &record)).await {
         Ok(Ok(())) => tracing::info!(name, namespace, session, "restored a workload whose session is gone"),
         Ok(Err(error)) => {
-            tracing::warn!(name, namespace, session, %error, "cannot restore a workload whose session is gone")
+            tracing::warn!(name, namespace, session, %error, "cannot restore a workload whose session is gone");
         }
         Err(_) => tracing::warn!(
             name,
@@ -156,7 +156,7 @@ async fn is_way_back_removed(
         .await?;
     let sets: Vec<DebugReplicaSet> = all
         .items
-        .into_iter()
+        .iter()
         .filter_map(|set| observe::debug_replica_set(set, workload.uid(), change))
         .collect();
     for set in sets.iter().filter(|set| set.replicas == 0) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::runtime::controller::Action as Next;
 use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 
 use super::act::{self, Outcome};
@@ -33,8 +34,8 @@ pub struct Context {
 }
 
 /// What runs beside the reconcile for one session.
-#[derive(Default)]
 struct Active {
+    session: ObjectRef<TLSDebugSession>,
     capture: Option<Capture>,
     watch: Option<Watch>,
 }
@@ -71,8 +72,12 @@ impl Context {
             all.remove(uid);
             return;
         }
-        let active = all.entry(uid.to_owned()).or_default();
         let session = &observed.session;
+        let active = all.entry(uid.to_owned()).or_insert_with(|| Active {
+            session: ObjectRef::from_obj(session),
+            capture: None,
+            watch: None,
+        });
         match &observed.workload {
             Some(workload) if plan.watch => {
                 active
@@ -103,6 +108,16 @@ impl Context {
 
     fn succeeded(&self, uid: &str) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// Ends what runs for sessions that vanished without a last look, because their finalizer was taken off by force.
+    pub fn retain(&self, sessions: &Store<TLSDebugSession>) {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.retain(|uid, active| {
+            sessions
+                .get(&active.session)
+                .is_some_and(|session| session.metadata.uid.as_ref() == Some(uid))
+        });
     }
 
     fn forget(&self, uid: &str) {
@@ -165,6 +180,7 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
 }
 
 /// A passing fault of the API: try again, slower each time.
+#[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
 pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc<Context>) -> Next {
     context.metrics.errors.inc();
     let wait = context.backoff(&session.uid().unwrap_or_default());

@@ -3,6 +3,7 @@
 use globset::Glob;
 
 use super::Draft;
+use crate::diagnosis::Limits;
 use crate::diagnosis::report::{Finding, Report, Verdict};
 use crate::session::conditions::ConditionType;
 
@@ -22,7 +23,7 @@ impl Draft<'_> {
             return;
         }
         self.status.pods.clone_from(&captured.pods);
-        let report = report.truncated();
+        let report = report.truncated(Limits::default());
         self.status.handshakes = Some(report.handshakes);
         if captured.debug_records > 0 {
             self.status.verdict = Some(report.verdict);

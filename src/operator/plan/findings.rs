@@ -28,11 +28,7 @@ impl Draft<'_> {
         if captured.debug_records > 0 {
             self.status.verdict = Some(report.verdict);
         }
-        for warning in report.warnings.iter().cloned().chain(self.unread()) {
-            if !self.status.warnings.contains(&warning) {
-                self.status.warnings.push(warning);
-            }
-        }
+        self.warn(self.unread());
         match report.findings.iter().find(|finding| self.matches(finding)) {
             Some(finding) => {
                 self.status.cause = Some(finding.cause.clone());
@@ -50,6 +46,14 @@ impl Draft<'_> {
             None => {}
         }
         self.status.findings = report.findings;
+    }
+
+    fn warn(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            if !self.status.warnings.contains(&warning) {
+                self.status.warnings.push(warning);
+            }
+        }
     }
 
     /// What the session's own limits leave unread.
@@ -79,6 +83,10 @@ impl Draft<'_> {
 
     /// The last word: what the session has found when it ends.
     pub(super) fn conclude(&mut self) {
+        // While reading goes on these may still be proved wrong by the next line.
+        if let Some(report) = &self.observed.captured.report {
+            self.warn(report.warnings.clone());
+        }
         if self.status.cause.is_some() {
             return;
         }

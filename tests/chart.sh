@@ -21,6 +21,13 @@ for values in tests/chart/*.values.yaml; do
 	diff -u "$snapshot" - <<<"$rendered" || wrong "$values renders something else than $snapshot; if that is meant: UPDATE_SNAPSHOTS=1 tests/chart.sh"
 done
 
+# What is packaged is what is in the folder: .helmignore leaves nothing out that a template reads.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+helm package charts/tlsdebug --destination "$work" >/dev/null
+packaged=$(helm template release "$work"/tlsdebug-*.tgz --namespace tlsdebug --kube-version 1.35.0)
+diff <(render) - <<<"$packaged" || wrong 'the packaged chart renders something else than its folder'
+
 refuses() { # a part of the answer, arguments of helm…
 	local text=$1 answer
 	shift

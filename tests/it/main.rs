@@ -4,4 +4,5 @@
 mod crd;
 mod crd_rules;
 mod exact_restore;
+mod packaging;
 mod session_life;

@@ -149,6 +149,8 @@ pub struct Handshake {
     pub no_client_certificate: bool,
     /// The session was resumed.
     pub resumed: bool,
+    /// How often this server found no certificate for a key type that was asked for.
+    pub keys_missing: u32,
     /// How it failed.
     pub failure: Option<Failure>,
     /// Its messages may belong to another handshake that ran at the same time.
@@ -220,6 +222,7 @@ impl Handshake {
             requested: None,
             no_client_certificate: false,
             resumed: false,
+            keys_missing: 0,
             failure: None,
             uncertain: false,
             progressed: false,

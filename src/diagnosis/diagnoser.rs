@@ -184,7 +184,7 @@ impl Diagnoser {
         Finding {
             cause: diagnosis.cause.id.to_owned(),
             certainty: diagnosis.certainty,
-            side: handshake.side.unwrap_or(Side::Client),
+            side: handshake.side.unwrap_or(diagnosis.cause.default_side()),
             peer: peer(handshake),
             count: 1,
             summary: diagnosis.summary,

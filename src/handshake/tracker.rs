@@ -43,6 +43,14 @@ impl Tracker {
                 false
             }
             Kind::KeyMaterial => false,
+            Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
+            Kind::NoServerKey => {
+                let here = self.here(&origin, Outcome::Open);
+                if let Some(handshake) = here.map(|index| &mut self.followed[index]) {
+                    handshake.keys_missing += u32::from(handshake.side == Some(Side::Server));
+                }
+                false
+            }
             Kind::Fatal { alert, message, thrown } => {
                 let received = message.starts_with("Received fatal alert") || message.starts_with("Unknown alert description");
                 self.fail(Failure { alert: Some(alert), received, message, thrown: *thrown }, &origin, lines)
@@ -179,7 +187,14 @@ impl Tracker {
                 handshake.keep(Topic::OwnCertificates, lines);
             }
             Kind::Resumed => handshake.resumed = true,
-            Kind::Ticket => handshake.ticket = true,
+            Kind::Ticket => {
+                handshake.ticket = true;
+                // The server has finished and goes on: this client has finished too, even if the log has lost the line.
+                if handshake.outcome == Outcome::Open {
+                    handshake.outcome = Outcome::Succeeded;
+                    return true;
+                }
+            }
             Kind::Finished { sender, .. } => {
                 handshake.finished[usize::from(sender == Sender::Peer)] = true;
                 if handshake.finished == [true; 2] && handshake.outcome == Outcome::Open {
@@ -226,6 +241,29 @@ impl Tracker {
             self.followed[index].uncertain = true;
         }
         Some(index)
+    }
+
+    /// The handshake that was active last on this thread, if it is so far.
+    fn here(&self, origin: &Origin, outcome: Outcome) -> Option<usize> {
+        let here = self.followed.iter().enumerate().filter(|(_, handshake)| handshake.runs_on(&origin.thread_id, &origin.thread));
+        let (index, handshake) = here.max_by_key(|(_, handshake)| handshake.active)?;
+        (handshake.outcome == outcome).then_some(index)
+    }
+
+    /// Closing failed: matters only where the server may have refused this client after it had finished.
+    fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+        let Some(index) = self.here(origin, Outcome::Succeeded) else { return false };
+        let message = thrown.chain.first().map(|link| link.message.clone()).unwrap_or_default();
+        let failure = Failure { alert: None, received: false, message, thrown };
+        if !self.followed[index].undone_by(&failure) {
+            return false;
+        }
+        self.touch(index, origin);
+        let handshake = &mut self.followed[index];
+        handshake.failure = Some(failure);
+        handshake.keep(Topic::Failure, lines);
+        handshake.outcome = Outcome::Failed;
+        true
     }
 
     /// An error: ends the handshake on this thread, or is the first that is seen of one.
@@ -291,16 +329,26 @@ impl Tracker {
             })
             .collect();
         let engine = failure.thrown.checks_server || failure.thrown.checks_client || failure.received || failure.alert.is_some();
-        if let Some(index) = elsewhere.iter().copied().max_by_key(|index| self.followed[*index].active)
+        let about_chain = failure.thrown.has("ValidatorException") || failure.thrown.has("CertificateException");
+        let likely = |index: &usize| {
+            let handshake = &self.followed[*index];
+            (about_chain && handshake.peer_chain.is_some(), handshake.active)
+        };
+        if let Some(index) = elsewhere.iter().copied().max_by_key(likely)
             && engine
             && !failure.thrown.in_handshake
         {
-            if elsewhere.len() > 1 {
+            let rivals = elsewhere.iter().filter(|rival| likely(rival).0 == likely(&index).0).count();
+            if rivals > 1 {
                 self.followed[index].uncertain = true;
             }
             return Some(index);
         }
-        let alone = failure.thrown.in_handshake || side.is_some() || failure.alert.is_some();
+        let alone = failure.thrown.in_handshake
+            || side.is_some()
+            || failure.alert.is_some()
+            || failure.thrown.has("SSLHandshakeException")
+            || failure.says("plaintext connection?");
         (alone && !failure.message.is_empty()).then(|| self.begin(side, origin))
     }
 }
@@ -349,7 +397,7 @@ fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
         Kind::Certificates { sender: Sender::Peer, .. } => handshake.peer_chain.is_none(),
         Kind::Certificates { sender: Sender::This, .. } => handshake.own_chain.is_none(),
         Kind::Finished { sender, .. } => !handshake.finished[usize::from(*sender == Sender::Peer)],
-        Kind::Ticket => false,
+        Kind::Ticket => handshake.finished[1],
         _ => true,
     }
 }

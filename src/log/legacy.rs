@@ -3,13 +3,15 @@
 //! Nothing says which way a message went. A block that this end receives stands after `T, READ: … Handshake`; one that it
 //! sends stands before `T, WRITE: … Handshake`. Which end this is follows from the ClientHello.
 
+use std::collections::VecDeque;
+
 use super::certificate::Certificates;
 use super::hello::list;
 use super::payload::{line_of, link};
 use super::{Alert, AlertLevel, Certificate, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown};
 
-/// Threads whose end of the connection is remembered.
-const KEPT_THREADS: usize = 64;
+/// Threads that are remembered for one purpose.
+const KEPT_THREADS: usize = 32;
 /// Lines kept as evidence for one block.
 const KEPT_LINES: usize = 8;
 /// Names of certificate authorities kept of one CertificateRequest.
@@ -26,6 +28,19 @@ struct Block {
     lines: Vec<Line>,
 }
 
+/// What the other lines of a connection are read against.
+#[derive(Debug, Default)]
+struct Context {
+    /// This end is the server.
+    server: bool,
+    /// The server has said all it has to say: what follows is the client's.
+    hello_done: bool,
+    /// The server asked for the client's certificate.
+    requested: bool,
+    /// This end's Finished has been printed.
+    finished: bool,
+}
+
 #[derive(Debug)]
 enum Body {
     ClientHello(ClientHello),
@@ -35,22 +50,24 @@ enum Body {
     Seen(Certificates),
     Finished,
     /// `fatal error: 46: …`, whose exception stands on the next line.
-    FatalError,
+    FatalError { alert: String },
 }
 
 /// Reads the legacy layouts.
 #[derive(Debug, Default)]
 pub(super) struct Legacy {
     block: Option<Block>,
-    /// The thread that read the last handshake record.
+    /// The thread whose messages are being printed.
     thread: String,
-    /// That record's messages have not been printed yet.
-    fresh: bool,
-    /// The server has said all it has to say: what follows is the client's.
-    hello_done: bool,
-    roles: Vec<(String, bool)>,
-    /// A ClientHello of this end, whose thread only the next record tells.
-    unsent: Vec<Event>,
+    /// Threads that read a handshake record whose messages have not been printed yet.
+    fresh: VecDeque<String>,
+    /// Threads that changed their cipher: they print their Finished next.
+    finishing: VecDeque<String>,
+    /// Threads whose ClientHello was this end's own.
+    clients: VecDeque<String>,
+    context: Context,
+    /// ClientHellos of this end, whose thread only the next record tells.
+    unsent: VecDeque<Event>,
     anchors: Vec<Certificate>,
     anchor_open: bool,
 }
@@ -112,7 +129,6 @@ impl Legacy {
         let Some(name) = text.strip_prefix("*** ") else { return true };
         if let Some(version) = name.strip_prefix("ClientHello, ") {
             let hello = ClientHello { version: version.trim().to_owned(), ..ClientHello::default() };
-            self.hello_done = false;
             self.begin(Body::ClientHello(hello), line, number);
         } else if let Some(version) = name.strip_prefix("ServerHello, ") {
             let hello = ServerHello { version: version.trim().to_owned(), ..ServerHello::default() };
@@ -124,18 +140,34 @@ impl Legacy {
         } else if name.starts_with("Finished") {
             self.begin(Body::Finished, line, number);
         } else if name.starts_with("ServerHelloDone") {
-            self.hello_done = true;
-            self.fresh = false;
+            self.take_fresh();
+            self.context.hello_done = true;
             self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
         } else if name.contains("KeyExchange") || name.starts_with("CertificateVerify") || name.starts_with("HelloRequest") {
-            self.fresh = false;
+            self.take_fresh();
             self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
         }
         true
     }
 
+    /// Whether the message that begins was read rather than made, as far as can be told; its thread is current then.
+    fn take_fresh(&mut self) -> bool {
+        let Some(thread) = self.fresh.pop_front() else { return false };
+        self.thread = thread;
+        true
+    }
+
     fn begin(&mut self, body: Body, line: &[u8], number: u64) {
-        let fresh = std::mem::take(&mut self.fresh);
+        let own_hello = matches!(body, Body::ClientHello(_))
+            && self.fresh.front().is_none_or(|thread| self.clients.contains(thread));
+        let fresh = !own_hello && self.take_fresh();
+        if matches!(body, Body::Finished)
+            && !fresh
+            && let Some(thread) = self.finishing.pop_front()
+        {
+            self.thread = thread;
+            self.context.finished = false;
+        }
         self.block = Some(Block { body, fresh, number, lines: vec![line_of(&lossy(line), number)] });
     }
 
@@ -154,29 +186,35 @@ impl Legacy {
         let Some((thread, what)) = split_thread(line) else { return false };
         let text = lossy(what);
         let thread = lossy(thread).into_owned();
-        if !matches!(self.block, Some(Block { body: Body::FatalError, .. })) {
+        if !matches!(self.block, Some(Block { body: Body::FatalError { .. }, .. })) {
             self.end_block(emit);
         }
         if let Some(record) = text.strip_prefix("READ: ").or_else(|| text.strip_prefix("READ:  ")) {
             if record.contains("Handshake") {
-                self.thread = thread;
-                self.fresh = true;
+                self.finishing.retain(|known| *known != thread);
+                remember(&mut self.fresh, thread);
             }
-        } else if text.starts_with("WRITE: ") {
-            self.fresh = false;
-            self.thread.clone_from(&thread);
-            for mut event in std::mem::take(&mut self.unsent) {
-                event.origin.thread.clone_from(&thread);
-                emit(event);
+        } else if let Some(record) = text.strip_prefix("WRITE: ") {
+            self.fresh.retain(|known| *known != thread);
+            if record.contains("Change Cipher Spec") {
+                remember(&mut self.finishing, thread.clone());
+            } else if record.contains("andshake") || record.contains("hello") {
+                if let Some(mut event) = self.unsent.pop_front() {
+                    event.origin.thread.clone_from(&thread);
+                    emit(event);
+                    remember(&mut self.clients, thread.clone());
+                }
             }
+            self.thread = thread;
         } else if let Some(exception) = text.strip_prefix("handling exception: ") {
             let thrown = Thrown { chain: link(exception).into_iter().collect(), ..Thrown::default() };
             let lines = vec![line_of(&lossy(line), number)];
             self.emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
-        } else if text.starts_with("fatal error: ") {
+        } else if let Some(error) = text.strip_prefix("fatal error: ") {
             self.thread = thread;
-            self.block =
-                Some(Block { body: Body::FatalError, fresh: false, number, lines: vec![line_of(&lossy(line), number)] });
+            let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
+            let lines = vec![line_of(&lossy(line), number)];
+            self.block = Some(Block { body: Body::FatalError { alert }, fresh: false, number, lines });
         } else if let Some((direction, alert)) = alert(&text) {
             let kind = if direction == Sender::This { Kind::AlertSent(alert) } else { Kind::AlertReceived(alert) };
             self.emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
@@ -200,16 +238,15 @@ impl Legacy {
             }
             Body::Request { authorities, within } => request(&text, authorities, within),
             Body::Finished => return text.starts_with("verify_data"),
-            Body::FatalError => {
-                let thrown = Thrown { chain: link(&text).into_iter().collect(), ..Thrown::default() };
+            Body::FatalError { alert } => {
+                let alert = std::mem::take(alert);
                 let mut lines = std::mem::take(&mut block.lines);
-                if thrown.chain.is_empty() {
-                    self.block = None;
-                    return false;
-                }
-                lines.push(line_of(&text, number));
                 self.block = None;
-                self.emit(Kind::Exception(Box::new(thrown)), number, lines, emit);
+                let Some(link) = link(&text) else { return false };
+                lines.push(line_of(&text, number));
+                let message = link.message.clone();
+                let thrown = Box::new(Thrown { chain: vec![link], ..Thrown::default() });
+                self.emit(Kind::Fatal { alert, message, thrown }, number, lines, emit);
                 return true;
             }
         };
@@ -253,63 +290,94 @@ impl Legacy {
         }
         let Some(block) = self.block.take() else { return };
         let Block { body, fresh, number, lines } = block;
-        let server = self.role() == Some(false);
-        let sender = if fresh { Sender::Peer } else { Sender::This };
+        let server = self.context.server;
         let kind = match body {
             Body::ClientHello(hello) => {
+                let sender = if fresh { Sender::Peer } else { Sender::This };
+                self.context = Context { server: fresh, ..Context::default() };
                 let kind = Kind::ClientHello { sender, retry: false, hello: Box::new(hello) };
                 if !fresh {
                     let origin = Origin { line: number, ..Origin::default() };
-                    if self.unsent.len() < 16 {
-                        self.unsent.push(Event { origin, kind, lines });
+                    if self.unsent.len() < KEPT_THREADS {
+                        self.unsent.push_back(Event { origin, kind, lines });
                     }
                     return;
                 }
                 kind
             }
             Body::ServerHello(hello) => {
-                let sender = if server { Sender::This } else { Sender::Peer };
+                // Where the lines about records are cut out, the ClientHello still waits for its thread.
+                if !fresh && let Some(mut event) = self.unsent.pop_front() {
+                    event.origin.thread.clone_from(&self.thread);
+                    emit(event);
+                    self.context = Context::default();
+                } else {
+                    self.context = Context { server: !fresh, ..Context::default() };
+                }
+                let sender = if self.context.server { Sender::This } else { Sender::Peer };
                 Kind::ServerHello { sender, retry: false, hello: Box::new(hello) }
             }
             Body::Chain(certificates) => {
-                let from_client = if server { fresh } else { self.hello_done };
+                let from_client = self.context.hello_done && self.context.requested && (!server || fresh);
                 let sender = if from_client == server { Sender::Peer } else { Sender::This };
                 Kind::Certificates { sender, from_client: Some(from_client), chain: certificates.into_found() }
             }
             Body::Request { authorities, .. } => {
+                self.context.requested = true;
                 let sender = if server { Sender::This } else { Sender::Peer };
                 Kind::CertificateRequest { sender, authorities }
             }
             Body::Seen(certificates) => Kind::Seen(certificates.into_found()),
-            Body::Finished => Kind::Finished { sender, from_client: Some((sender == Sender::This) != server) },
-            Body::FatalError => return,
+            Body::Finished => {
+                let sender = if fresh || self.context.finished { Sender::Peer } else { Sender::This };
+                self.context.finished = sender == Sender::This;
+                Kind::Finished { sender, from_client: None }
+            }
+            Body::FatalError { .. } => return,
         };
         self.emit(kind, number, lines, emit);
     }
 
-    fn emit(&mut self, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
-        let thread = self.thread.clone();
-        self.emit_on(&thread, kind, number, lines, emit);
+    fn emit(&self, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
+        self.emit_on(&self.thread, kind, number, lines, emit);
     }
 
-    fn emit_on(&mut self, thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
-        if let Kind::ClientHello { sender, .. } = &kind {
-            self.remember(thread, *sender == Sender::This);
-        }
+    fn emit_on(&self, thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
         let origin = Origin { line: number, thread: thread.to_owned(), ..Origin::default() };
         emit(Event { origin, kind, lines });
     }
+}
 
-    fn role(&self) -> Option<bool> {
-        self.roles.iter().find(|(thread, _)| *thread == self.thread).map(|(_, client)| *client)
+/// Keeps a thread, the oldest giving way.
+fn remember(threads: &mut VecDeque<String>, thread: String) {
+    threads.retain(|known| *known != thread);
+    if threads.len() == KEPT_THREADS {
+        threads.pop_front();
     }
+    threads.push_back(thread);
+}
 
-    fn remember(&mut self, thread: &str, client: bool) {
-        self.roles.retain(|(known, _)| known != thread);
-        if self.roles.len() == KEPT_THREADS {
-            self.roles.remove(0);
-        }
-        self.roles.push((thread.to_owned(), client));
+/// The name of an alert's number (RFC 8446 §6, RFC 5246 §7.2).
+fn alert_name(number: &str) -> &'static str {
+    match number.trim() {
+        "10" => "unexpected_message",
+        "20" => "bad_record_mac",
+        "22" => "record_overflow",
+        "42" => "bad_certificate",
+        "43" => "unsupported_certificate",
+        "44" => "certificate_revoked",
+        "45" => "certificate_expired",
+        "46" => "certificate_unknown",
+        "47" => "illegal_parameter",
+        "48" => "unknown_ca",
+        "50" => "decode_error",
+        "51" => "decrypt_error",
+        "70" => "protocol_version",
+        "71" => "insufficient_security",
+        "80" => "internal_error",
+        "112" => "unrecognized_name",
+        "120" => "no_application_protocol",
+        _ => "handshake_failure",
     }
 }
 

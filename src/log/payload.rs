@@ -42,7 +42,7 @@ impl Payload {
             Message::TrustStore => Body::Certificates(Certificates::of_store()),
             Message::CertificateRequest { .. } => Body::Request { authorities: Vec::new(), within: false },
             Message::AlertReceived => Body::Alert { level: AlertLevel::Fatal, description: String::new() },
-            Message::Fatal { .. } | Message::Exception => Body::Thrown(Thrown::default()),
+            Message::Fatal { .. } | Message::Exception | Message::CloseFailed => Body::Thrown(Thrown::default()),
             _ => Body::Skipped,
         };
         let lines = match message {
@@ -100,6 +100,7 @@ impl Payload {
                 Kind::Fatal { alert, message, thrown: Box::new(thrown) }
             }
             (Message::Exception, Body::Thrown(thrown)) => Kind::Exception(Box::new(thrown)),
+            (Message::CloseFailed, Body::Thrown(thrown)) => Kind::CloseFailed(Box::new(thrown)),
             (Message::Simple(kind), _) => kind,
             _ => return None,
         };

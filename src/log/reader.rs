@@ -11,6 +11,9 @@ use super::{Event, Origin, system_logger};
 /// A record that has not closed after so many lines was cut off.
 const RECORD_LIMIT: u64 = 200_000;
 
+/// The first half of a broken header is cut here.
+const HALF_LIMIT: usize = 512;
+
 /// How the open record's payload ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Closing {
@@ -45,6 +48,8 @@ struct Parser {
     open: Option<Open>,
     /// A header of two lines has begun.
     two_lines: Option<Origin>,
+    /// The first half of a header that a thread's name or a shipper broke in two.
+    half: Vec<u8>,
     expand: Expand,
     legacy: Legacy,
 }
@@ -93,9 +98,19 @@ impl Parser {
     }
 
     fn text(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) {
-        if text.starts_with(LOGGER)
-            && let Some(header) = modern::header(text)
-        {
+        if !self.half.is_empty() {
+            let mut whole = std::mem::take(&mut self.half);
+            whole.push(b' ');
+            whole.extend_from_slice(text);
+            if modern::header(&whole).is_some() {
+                return self.text(&whole, emit);
+            }
+        }
+        if text.starts_with(LOGGER) {
+            let Some(header) = modern::header(text) else {
+                self.half.extend_from_slice(text.get(..HALF_LIMIT).unwrap_or(text));
+                return;
+            };
             self.close(emit);
             self.records += 1;
             let message = modern::message(header.message);

@@ -41,8 +41,19 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
 
 fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
     if case.says("no cipher suites in common") || case.says("No negotiable cipher suite") || case.says("No appropriate cipher suite") {
-        let narrow = !offered.is_empty() && is_narrow(offered);
-        let certainty = if narrow || offered.is_empty() { Certainty::Proven } else { Certainty::Likely };
+        if case.handshake.keys_missing > 0 {
+            return Some(diagnosis(
+                Certainty::Likely,
+                "this server has cipher suites in common with the client, but no usable key for any of them".to_owned(),
+                format!(
+                    "It looked for a certificate of the right key type {} times and found none: its key store is empty, not read, or holds \
+                     keys of another type than the offered suites need. Offered: {}.",
+                    case.handshake.keys_missing,
+                    listed(offered)
+                ),
+            ));
+        }
+        let certainty = if !offered.is_empty() && is_narrow(offered) { Certainty::Proven } else { Certainty::Likely };
         return Some(diagnosis(
             certainty,
             format!("the client offers no cipher suite that this server can use ({})", listed(offered)),

@@ -271,9 +271,7 @@ impl Tracker {
         let Some(index) = self.fails(&failure, origin) else { return false };
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
-        if handshake.side.is_none() {
-            handshake.side = side_thrown(&failure.thrown);
-        }
+        handshake.side = side_told(&failure).or(handshake.side);
         let known = handshake.failure.as_ref();
         let says_more = known.is_none_or(|known| {
             failure.weight() > known.weight() || (failure.weight() == known.weight() && known.thrown.chain.is_empty())
@@ -291,7 +289,7 @@ impl Tracker {
 
     /// The handshake that an error ends; one of its own if the log shows no other.
     fn fails(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
-        let side = side_thrown(&failure.thrown);
+        let side = side_told(failure);
         let latest = |chosen: &dyn Fn(&Handshake) -> bool| {
             let found = self.followed.iter().enumerate().filter(|(_, handshake)| {
                 (side.is_none() || handshake.side.is_none() || handshake.side == side) && chosen(handshake)
@@ -300,6 +298,12 @@ impl Tracker {
         };
         let here = |handshake: &Handshake| handshake.runs_on(&origin.thread_id, &origin.thread);
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Open) {
+            return Some(index);
+        }
+        // Where a legacy log has lost the lines about records, its side was a guess.
+        if let Some(index) = self.here(origin, Outcome::Open)
+            && origin.thread_id.is_empty()
+        {
             return Some(index);
         }
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Failed) {
@@ -364,11 +368,33 @@ impl Handshake {
     }
 }
 
-fn side_thrown(thrown: &Thrown) -> Option<Side> {
-    match (thrown.checks_server, thrown.checks_client) {
-        (true, false) => Some(Side::Client),
-        (false, true) => Some(Side::Server),
-        _ => None,
+/// Which end this is, by the stack or by what only one end says.
+fn side_told(failure: &Failure) -> Option<Side> {
+    const SERVER: [&str; 9] = [
+        "no cipher suites in common",
+        "Empty client certificate chain",
+        "null cert chain",
+        "are not accepted by server preferences",
+        "in server context",
+        "SSLv2Hello is",
+        "TLS client authentication",
+        "Unrecognized server name indication",
+        "No common named group",
+    ];
+    const CLIENT: [&str; 4] =
+        ["TLS server authentication", "is not accepted by client preferences", "supported by the client", "No subject alternative"];
+    match (failure.thrown.checks_server, failure.thrown.checks_client) {
+        (true, false) => return Some(Side::Client),
+        (false, true) => return Some(Side::Server),
+        _ => {}
+    }
+    if failure.received {
+        return None;
+    }
+    if SERVER.iter().any(|text| failure.says(text)) {
+        Some(Side::Server)
+    } else {
+        CLIENT.iter().any(|text| failure.says(text)).then_some(Side::Client)
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) struct Legacy {
     finishing: VecDeque<String>,
     /// Threads whose ClientHello was this end's own.
     clients: VecDeque<String>,
+    /// Randoms of this end's own ClientHellos: an engine's log prints them again as received by the other end.
+    sent: VecDeque<String>,
     context: Context,
     /// ClientHellos of this end, whose thread only the next record tells.
     unsent: VecDeque<Event>,
@@ -289,10 +291,14 @@ impl Legacy {
             self.emit(Kind::TrustStore(anchors), number, Vec::new(), emit);
         }
         let Some(block) = self.block.take() else { return };
-        let Block { body, fresh, number, lines } = block;
+        let Block { body, mut fresh, number, lines } = block;
         let server = self.context.server;
         let kind = match body {
             Body::ClientHello(hello) => {
+                fresh = fresh || (self.sent.contains(&hello.random) && self.take_fresh());
+                if !fresh && !hello.random.is_empty() {
+                    remember(&mut self.sent, hello.random.clone());
+                }
                 let sender = if fresh { Sender::Peer } else { Sender::This };
                 self.context = Context { server: fresh, ..Context::default() };
                 let kind = Kind::ClientHello { sender, retry: false, hello: Box::new(hello) };

@@ -65,15 +65,18 @@ fn incomplete(case: &Case<'_>, chain: &[Certificate], leaf: &Certificate, top: &
         };
     }
     // A root that the log shows and no trust store holds.
-    let root = knowledge.issuers(top).find(|issuer| issuer.is_self_signed() && !knowledge.knows_anchor(&issuer.subject));
-    if let Some(root) = root
-        && knowledge.has_anchors()
-    {
+    let root = knowledge.climb(top);
+    if root.is_self_signed() && !knowledge.knows_anchor(&root.subject) {
+        let (certainty, stores) = if knowledge.has_anchors() {
+            (Certainty::Proven, "no trust store that the log lists holds it")
+        } else {
+            (Certainty::Likely, "this JVM does not seem to trust it")
+        };
         return untrusted(
             case,
-            Certainty::Proven,
+            certainty,
             &root.subject,
-            format!("Its root \"{}\" is in this log at line {}, and no trust store that the log lists holds it.", root.subject, root.line),
+            format!("The root above it, \"{}\", is in this log at line {}, and {stores}.", root.subject, root.line),
         );
     }
     if knowledge.knows_anchor(&top.issuer) {

@@ -1,7 +1,10 @@
 //! The command line: one file per subcommand.
 
+pub mod crd;
 mod diagnose;
+pub mod operator;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +21,10 @@ struct Arguments {
 enum Command {
     /// Reads logs with -Djavax.net.debug output and says why handshakes fail.
     Diagnose(diagnose::Diagnose),
+    /// Runs the Kubernetes operator for TLSDebugSession resources.
+    Operator(crate::operator::Settings),
+    /// Prints the custom resource definition of TLSDebugSession as YAML.
+    Crd,
 }
 
 /// Parses the command line and runs the subcommand.
@@ -25,5 +32,13 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Diagnose(diagnose) => diagnose.run(),
+        Command::Operator(settings) => operator::run(settings),
+        Command::Crd => match crd::run(io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("tlsdebug crd: cannot write the definition to standard output: {error}");
+                ExitCode::from(2)
+            }
+        },
     }
 }

@@ -175,8 +175,12 @@ impl Handshake {
     /// The lines on some topics, in order.
     #[must_use]
     pub fn evidence(&self, topics: &[Topic]) -> Vec<&Line> {
-        let mut lines: Vec<&Line> =
-            self.evidence.iter().filter(|(topic, _)| topics.contains(topic)).map(|(_, line)| line).collect();
+        let mut lines: Vec<&Line> = self
+            .evidence
+            .iter()
+            .filter(|(topic, _)| topics.contains(topic))
+            .map(|(_, line)| line)
+            .collect();
         lines.sort_by_key(|line| line.number);
         lines.dedup_by_key(|line| line.number);
         lines
@@ -205,7 +209,9 @@ impl Handshake {
     /// Whether TLS 1.3 is spoken, where a client finishes before the server has judged its certificate.
     #[must_use]
     pub fn is_tls13(&self) -> bool {
-        self.version.as_deref().is_some_and(|version| version == "TLSv1.3" || version == "TLS13")
+        self.version
+            .as_deref()
+            .is_some_and(|version| version == "TLSv1.3" || version == "TLS13")
     }
 
     fn new(side: Option<Side>) -> Self {
@@ -241,6 +247,11 @@ impl Handshake {
 
     fn keep(&mut self, topic: Topic, lines: Vec<Line>) {
         let kept = self.evidence.iter().filter(|(known, _)| *known == topic).count();
-        self.evidence.extend(lines.into_iter().take(KEPT_LINES.saturating_sub(kept)).map(|line| (topic, line)));
+        self.evidence.extend(
+            lines
+                .into_iter()
+                .take(KEPT_LINES.saturating_sub(kept))
+                .map(|line| (topic, line)),
+        );
     }
 }

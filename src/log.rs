@@ -17,5 +17,5 @@ mod reader;
 mod system_logger;
 
 pub use certificate::Certificate;
-pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, ServerHello, Sender, Thrown, ThrownBy};
+pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};
 pub use reader::Reader;

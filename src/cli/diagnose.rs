@@ -16,7 +16,9 @@ const CHUNK: usize = 256 * 1024;
 
 /// Arguments of `tlsdebug diagnose`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 all handshakes succeeded, 1 failures found, 2 nothing to say, or unreadable input.")]
+#[command(
+    after_help = "Exit codes: 0 all handshakes succeeded, 1 failures found, 2 nothing to say, or unreadable input."
+)]
 pub(super) struct Diagnose {
     /// Form of the report.
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
@@ -83,7 +85,11 @@ impl Diagnose {
 
 /// Reads one file as a stream.
 fn diagnose(file: &Path) -> io::Result<Report> {
-    let mut input: Box<dyn Read> = if file == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(file)?) };
+    let mut input: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file)?)
+    };
     let mut diagnoser = Diagnoser::new(name(file));
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -100,15 +106,24 @@ fn diagnose(file: &Path) -> io::Result<Report> {
 
 /// A file as messages and evidence name it.
 fn name(file: &Path) -> String {
-    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+    if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    }
 }
 
 /// Why a file cannot be read, and the way out where there is one.
 fn reason(file: &Path, error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "there is no such file; give the path of a log, or - for standard input".to_owned(),
-        ErrorKind::PermissionDenied => "no permission; run as a user who may read it, or pipe it in and give -".to_owned(),
-        ErrorKind::IsADirectory => format!("it is a directory; name the log files in it, for example {}/*.log", file.display()),
+        ErrorKind::PermissionDenied => {
+            "no permission; run as a user who may read it, or pipe it in and give -".to_owned()
+        }
+        ErrorKind::IsADirectory => format!(
+            "it is a directory; name the log files in it, for example {}/*.log",
+            file.display()
+        ),
         _ => error.to_string(),
     }
 }

@@ -36,7 +36,11 @@ pub struct Cause {
 impl Cause {
     /// The end that sees this cause as a rule, for logs that do not show which one they are of.
     pub(super) fn default_side(&self) -> Side {
-        if self.id == PEER_REJECTED_CERTIFICATE.id { Side::Server } else { Side::Client }
+        if self.id == PEER_REJECTED_CERTIFICATE.id {
+            Side::Server
+        } else {
+            Side::Client
+        }
     }
 }
 
@@ -48,7 +52,8 @@ const TRUST_STORE_JAVA: &str = "Java: keytool -importcert -alias <name> -file <c
 const KEY_STORE: &str = "webMethods: set the key store alias and key alias of the call: watt.security.ssl.keyStoreAlias and \
      watt.security.ssl.keyAlias, the remote server or consumer endpoint alias, or pub.security.keystore:setKeyAndChain before it; code \
      that uses the JVM's own TLS takes watt.server.ssl.keyStoreAlias.";
-const KEY_STORE_JAVA: &str = "Java: give the SSLContext a KeyManager, or -Djavax.net.ssl.keyStore, keyStoreType and keyStorePassword.";
+const KEY_STORE_JAVA: &str =
+    "Java: give the SSLContext a KeyManager, or -Djavax.net.ssl.keyStore, keyStoreType and keyStorePassword.";
 const DISABLED: &str = "Java: what a JVM refuses stands in jdk.tls.disabledAlgorithms of its java.security; webMethods overrides it in \
      config/security/webm_override_java.security.";
 
@@ -224,7 +229,12 @@ mod tests {
     fn every_cause_is_complete_and_unique() {
         for cause in ALL {
             assert!(!cause.remedies.is_empty() && !cause.title.is_empty(), "{}", cause.id);
-            assert_eq!(ALL.iter().filter(|other| other.id == cause.id).count(), 1, "{}", cause.id);
+            assert_eq!(
+                ALL.iter().filter(|other| other.id == cause.id).count(),
+                1,
+                "{}",
+                cause.id
+            );
         }
     }
 }

@@ -55,7 +55,13 @@ impl Diagnoser {
 
     /// Takes the next bytes, in any split.
     pub fn feed(&mut self, bytes: &[u8]) {
-        let Self { reader, tracker, key_material, revision, .. } = self;
+        let Self {
+            reader,
+            tracker,
+            key_material,
+            revision,
+            ..
+        } = self;
         reader.feed(bytes, |event| {
             *key_material |= event.kind == Kind::KeyMaterial;
             *revision += u64::from(tracker.apply(event));
@@ -65,7 +71,13 @@ impl Diagnoser {
 
     /// The input has ended.
     pub fn finish(&mut self) {
-        let Self { reader, tracker, key_material, revision, .. } = self;
+        let Self {
+            reader,
+            tracker,
+            key_material,
+            revision,
+            ..
+        } = self;
         reader.finish(|event| {
             *key_material |= event.kind == Kind::KeyMaterial;
             *revision += u64::from(tracker.apply(event));
@@ -94,7 +106,11 @@ impl Diagnoser {
                 report.add(self.finding(handshake, knowledge));
             }
         }
-        report.verdict = Verdict::of(&report.handshakes, self.debug_records() > 0, report.handshakes.total > 0);
+        report.verdict = Verdict::of(
+            &report.handshakes,
+            self.debug_records() > 0,
+            report.handshakes.total > 0,
+        );
         self.warn(&mut report);
         report.sort();
         report
@@ -161,7 +177,13 @@ impl Diagnoser {
             return;
         }
         let last_seen = handshake.ended.clone();
-        self.groups.push(Group { key, first: Box::new(handshake), count: 1, last_seen, threads: thread.into_iter().collect() });
+        self.groups.push(Group {
+            key,
+            first: Box::new(handshake),
+            count: 1,
+            last_seen,
+            threads: thread.into_iter().collect(),
+        });
     }
 
     fn finding(&self, handshake: &Handshake, knowledge: &Knowledge) -> Finding {
@@ -179,7 +201,11 @@ impl Diagnoser {
         lines.truncate(KEPT_EVIDENCE);
         let evidence = lines
             .into_iter()
-            .map(|line| Evidence { source: self.source.clone(), line: line.number, text: line.text.clone() })
+            .map(|line| Evidence {
+                source: self.source.clone(),
+                line: line.number,
+                text: line.text.clone(),
+            })
             .collect();
         Finding {
             cause: diagnosis.cause.id.to_owned(),
@@ -189,17 +215,30 @@ impl Diagnoser {
             count: 1,
             summary: diagnosis.summary,
             explanation: diagnosis.explanation,
-            remedies: diagnosis.cause.remedies.iter().map(|remedy| (*remedy).to_owned()).collect(),
+            remedies: diagnosis
+                .cause
+                .remedies
+                .iter()
+                .map(|remedy| (*remedy).to_owned())
+                .collect(),
             evidence,
             first_seen: handshake.begun.clone(),
             last_seen: handshake.ended.clone(),
-            threads: handshake.threads.first().map(|thread| thread.name.clone()).into_iter().collect(),
+            threads: handshake
+                .threads
+                .first()
+                .map(|thread| thread.name.clone())
+                .into_iter()
+                .collect(),
         }
     }
 
     fn warn(&self, report: &mut Report) {
         if self.unexplained > 0 {
-            report.warnings.push(format!("{}: {} further failed handshakes are counted without a finding", self.source, self.unexplained));
+            report.warnings.push(format!(
+                "{}: {} further failed handshakes are counted without a finding",
+                self.source, self.unexplained
+            ));
         }
         if self.key_material {
             report.warnings.push(format!(
@@ -234,7 +273,12 @@ fn count(counts: &mut HandshakeCounts, handshake: &Handshake) {
 
 fn peer(handshake: &Handshake) -> Peer {
     Peer {
-        server_name: handshake.client_hello.as_ref().and_then(|hello| hello.server_name.clone()),
-        certificate_subject: handshake.peer_certificate().map(|certificate| certificate.subject.clone()),
+        server_name: handshake
+            .client_hello
+            .as_ref()
+            .and_then(|hello| hello.server_name.clone()),
+        certificate_subject: handshake
+            .peer_certificate()
+            .map(|certificate| certificate.subject.clone()),
     }
 }

@@ -16,7 +16,11 @@ pub struct Limits {
 impl Default for Limits {
     /// What fits into the status of a Kubernetes object.
     fn default() -> Self {
-        Self { findings: 20, evidence: 10, bytes: 32 * 1024 }
+        Self {
+            findings: 20,
+            evidence: 10,
+            bytes: 32 * 1024,
+        }
     }
 }
 
@@ -36,7 +40,9 @@ impl Report {
         }
         report.warnings.truncate(limits.findings);
         while report.size() > limits.bytes {
-            let longest = (0..report.findings.len()).rev().max_by_key(|index| report.findings[*index].evidence.len());
+            let longest = (0..report.findings.len())
+                .rev()
+                .max_by_key(|index| report.findings[*index].evidence.len());
             match longest {
                 Some(index) if !report.findings[index].evidence.is_empty() => {
                     report.findings[index].evidence.pop();

@@ -77,7 +77,13 @@ impl Report {
     /// Root causes first: the most certain, then the most frequent, then the most recent.
     pub(super) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
-            (b.certainty, b.count, &b.last_seen, &a.cause, &a.summary).cmp(&(a.certainty, a.count, &a.last_seen, &b.cause, &b.summary))
+            (b.certainty, b.count, &b.last_seen, &a.cause, &a.summary).cmp(&(
+                a.certainty,
+                a.count,
+                &a.last_seen,
+                &b.cause,
+                &b.summary,
+            ))
         });
     }
 }

@@ -79,9 +79,15 @@ const RULES: &[Rule] = &[
 pub(super) fn diagnose(handshake: &Handshake, knowledge: &Knowledge) -> Diagnosis {
     let unknown = Failure::default();
     let failure = handshake.failure.as_ref().unwrap_or(&unknown);
-    let case = Case { handshake, failure, knowledge };
-    let mut diagnosis =
-        RULES.iter().find_map(|rule| rule(&case)).unwrap_or_else(|| internal_error::diagnosis(&case));
+    let case = Case {
+        handshake,
+        failure,
+        knowledge,
+    };
+    let mut diagnosis = RULES
+        .iter()
+        .find_map(|rule| rule(&case))
+        .unwrap_or_else(|| internal_error::diagnosis(&case));
     if handshake.uncertain && diagnosis.certainty == Certainty::Proven && !diagnosis.topics.is_empty() {
         diagnosis.certainty = Certainty::Likely;
         diagnosis.explanation.push_str(
@@ -119,12 +125,21 @@ impl Case<'_> {
     /// The other end in a sentence.
     fn peer(&self) -> String {
         if self.is_server() {
-            return match self.handshake.peer_certificate().map(|certificate| &certificate.subject) {
+            return match self
+                .handshake
+                .peer_certificate()
+                .map(|certificate| &certificate.subject)
+            {
                 Some(subject) => format!("the client \"{subject}\""),
                 None => "the client".to_owned(),
             };
         }
-        if let Some(name) = self.handshake.client_hello.as_ref().and_then(|hello| hello.server_name.as_ref()) {
+        if let Some(name) = self
+            .handshake
+            .client_hello
+            .as_ref()
+            .and_then(|hello| hello.server_name.as_ref())
+        {
             return name.clone();
         }
         match self.handshake.peer_certificate() {
@@ -139,11 +154,19 @@ impl Case<'_> {
     }
 
     fn offered_suites(&self) -> Vec<&str> {
-        self.handshake.client_hello.as_ref().map(|hello| hello.offered_suites().collect()).unwrap_or_default()
+        self.handshake
+            .client_hello
+            .as_ref()
+            .map(|hello| hello.offered_suites().collect())
+            .unwrap_or_default()
     }
 
     fn offered_versions(&self) -> Vec<&str> {
-        self.handshake.client_hello.as_ref().map(crate::log::ClientHello::offered_versions).unwrap_or_default()
+        self.handshake
+            .client_hello
+            .as_ref()
+            .map(crate::log::ClientHello::offered_versions)
+            .unwrap_or_default()
     }
 }
 

@@ -19,9 +19,10 @@ impl Knowledge {
     /// A trust store was printed.
     pub(super) fn store(&mut self, mut store: Vec<Certificate>) {
         store.sort_by(|a, b| (&a.subject, &a.serial).cmp(&(&b.subject, &b.serial)));
-        let known = self.stores.iter().any(|known| {
-            known.len() == store.len() && known.iter().zip(&store).all(|(known, new)| known.same_as(new))
-        });
+        let known = self
+            .stores
+            .iter()
+            .any(|known| known.len() == store.len() && known.iter().zip(&store).all(|(known, new)| known.same_as(new)));
         if known {
             return;
         }
@@ -51,7 +52,11 @@ impl Knowledge {
     /// not printed.
     #[must_use]
     pub fn trusts(&self, certificate: &Certificate) -> bool {
-        self.has_anchors() && self.stores.iter().all(|store| store.iter().any(|anchor| anchor.same_as(certificate)))
+        self.has_anchors()
+            && self
+                .stores
+                .iter()
+                .all(|store| store.iter().any(|anchor| anchor.same_as(certificate)))
     }
 
     /// Whether a certificate of this name is an anchor in any trust store that the log shows.
@@ -62,13 +67,19 @@ impl Knowledge {
 
     /// A certificate that can have issued this one, seen anywhere in the log.
     fn issuers<'a>(&'a self, certificate: &'a Certificate) -> impl Iterator<Item = &'a Certificate> {
-        self.seen.iter().chain(self.stores.iter().flatten()).filter(move |other| certificate.is_issued_by(other))
+        self.seen
+            .iter()
+            .chain(self.stores.iter().flatten())
+            .filter(move |other| certificate.is_issued_by(other))
     }
 
     /// Whether a certificate that the log shows outside this chain issued it and leads to an anchor that the log lists.
     #[must_use]
     pub fn missing_link(&self, top: &Certificate) -> Option<&Certificate> {
-        self.seen.iter().filter(|issuer| top.is_issued_by(issuer) && !issuer.is_self_signed()).find(|issuer| self.leads_to_anchor(issuer))
+        self.seen
+            .iter()
+            .filter(|issuer| top.is_issued_by(issuer) && !issuer.is_self_signed())
+            .find(|issuer| self.leads_to_anchor(issuer))
     }
 
     /// The last certificate on the way upwards from this one through everything that the log shows.
@@ -93,11 +104,18 @@ impl Knowledge {
             if self.trusts(current) {
                 return true;
             }
-            let anchor = self.stores.first().and_then(|store| store.iter().find(|anchor| current.is_issued_by(anchor)));
+            let anchor = self
+                .stores
+                .first()
+                .and_then(|store| store.iter().find(|anchor| current.is_issued_by(anchor)));
             if anchor.is_some_and(|anchor| self.trusts(anchor)) {
                 return true;
             }
-            match self.seen.iter().find(|issuer| current.is_issued_by(issuer) && !issuer.same_as(current)) {
+            match self
+                .seen
+                .iter()
+                .find(|issuer| current.is_issued_by(issuer) && !issuer.same_as(current))
+            {
                 Some(issuer) => current = issuer,
                 None => return false,
             }

@@ -26,7 +26,11 @@ impl Tracker {
         let Event { origin, kind, lines } = event;
         match kind {
             Kind::ClientHello { sender, retry, hello } => {
-                let side = if sender == Sender::This { Side::Client } else { Side::Server };
+                let side = if sender == Sender::This {
+                    Side::Client
+                } else {
+                    Side::Server
+                };
                 let index = self.hello(side, retry, &hello.random, &origin);
                 let handshake = &mut self.followed[index];
                 handshake.awaits_retry = false;
@@ -52,23 +56,61 @@ impl Tracker {
                 false
             }
             Kind::Fatal { alert, message, thrown } => {
-                let received = message.starts_with("Received fatal alert") || message.starts_with("Unknown alert description");
-                self.fail(Failure { alert: Some(alert), received, message, thrown: *thrown }, &origin, lines)
+                let received =
+                    message.starts_with("Received fatal alert") || message.starts_with("Unknown alert description");
+                self.fail(
+                    Failure {
+                        alert: Some(alert),
+                        received,
+                        message,
+                        thrown: *thrown,
+                    },
+                    &origin,
+                    lines,
+                )
             }
             Kind::Exception(thrown) => {
-                let message = thrown.chain.first().map(|link| link.message.clone()).unwrap_or_default();
+                let message = thrown
+                    .chain
+                    .first()
+                    .map(|link| link.message.clone())
+                    .unwrap_or_default();
                 let received = message.starts_with("Received fatal alert");
-                self.fail(Failure { alert: None, received, message, thrown: *thrown }, &origin, lines)
+                self.fail(
+                    Failure {
+                        alert: None,
+                        received,
+                        message,
+                        thrown: *thrown,
+                    },
+                    &origin,
+                    lines,
+                )
             }
-            Kind::AlertReceived(Alert { level: AlertLevel::Fatal, description }) => {
+            Kind::AlertReceived(Alert {
+                level: AlertLevel::Fatal,
+                description,
+            }) => {
                 let message = format!("Received fatal alert: {description}");
-                let failure =
-                    Failure { alert: Some(description), received: true, message, thrown: Thrown::default() };
+                let failure = Failure {
+                    alert: Some(description),
+                    received: true,
+                    message,
+                    thrown: Thrown::default(),
+                };
                 self.fail(failure, &origin, lines)
             }
-            Kind::AlertSent(Alert { level: AlertLevel::Fatal, description }) => {
-                self.fail(Failure { alert: Some(description), ..Failure::default() }, &origin, lines)
-            }
+            Kind::AlertSent(Alert {
+                level: AlertLevel::Fatal,
+                description,
+            }) => self.fail(
+                Failure {
+                    alert: Some(description),
+                    ..Failure::default()
+                },
+                &origin,
+                lines,
+            ),
             Kind::AlertReceived(_) | Kind::AlertSent(_) => false,
             other => self.progress(other, &origin, lines),
         }
@@ -102,7 +144,10 @@ impl Tracker {
             handshake.side == Some(side)
                 && handshake.outcome == Outcome::Open
                 && handshake.awaits_retry
-                && (handshake.client_hello.as_ref().is_some_and(|hello| hello.random == random && !random.is_empty())
+                && (handshake
+                    .client_hello
+                    .as_ref()
+                    .is_some_and(|hello| hello.random == random && !random.is_empty())
                     || (retry && handshake.runs_on(&origin.thread_id, &origin.thread)))
         });
         if let Some(index) = continued {
@@ -141,7 +186,10 @@ impl Tracker {
             handshake.ended.clone_from(&origin.time);
         }
         if !handshake.runs_on(&origin.thread_id, &origin.thread) && handshake.threads.len() < KEPT_THREADS {
-            handshake.threads.push(Thread { id: origin.thread_id.clone(), name: origin.thread.clone() });
+            handshake.threads.push(Thread {
+                id: origin.thread_id.clone(),
+                name: origin.thread.clone(),
+            });
         }
     }
 
@@ -150,11 +198,18 @@ impl Tracker {
         if let Kind::Certificates { chain, .. } = &kind {
             self.knowledge.saw(chain);
         }
-        let Some(index) = self.takes(&kind, origin) else { return false };
+        let Some(index) = self.takes(&kind, origin) else {
+            return false;
+        };
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
         // A read that timed out leaves the socket open (since 11): the handshake may go on.
-        if handshake.outcome == Outcome::Failed && handshake.failure.as_ref().is_some_and(|failure| failure.says("timed out")) {
+        if handshake.outcome == Outcome::Failed
+            && handshake
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.says("timed out"))
+        {
             handshake.outcome = Outcome::Open;
             handshake.failure = None;
         }
@@ -170,11 +225,19 @@ impl Tracker {
                 }
             }
             Kind::NegotiatedVersion(version) => handshake.version = Some(version),
-            Kind::Certificates { sender: Sender::Peer, chain, .. } => {
+            Kind::Certificates {
+                sender: Sender::Peer,
+                chain,
+                ..
+            } => {
                 handshake.keep(Topic::PeerCertificates, lines);
                 handshake.peer_chain = Some(chain);
             }
-            Kind::Certificates { sender: Sender::This, chain, .. } => {
+            Kind::Certificates {
+                sender: Sender::This,
+                chain,
+                ..
+            } => {
                 handshake.keep(Topic::OwnCertificates, lines);
                 handshake.own_chain = Some(chain);
             }
@@ -218,7 +281,10 @@ impl Tracker {
         {
             let echoed = self.followed.iter().rposition(|handshake| {
                 fits(handshake)
-                    && handshake.client_hello.as_ref().is_some_and(|client| client.session_id == hello.session_id)
+                    && handshake
+                        .client_hello
+                        .as_ref()
+                        .is_some_and(|client| client.session_id == hello.session_id)
             });
             if echoed.is_some() {
                 return echoed;
@@ -226,16 +292,28 @@ impl Tracker {
         }
         let here = |handshake: &Handshake| fits(handshake) && handshake.runs_on(&origin.thread_id, &origin.thread);
         let latest = |found: &mut dyn Iterator<Item = (usize, &Handshake)>| {
-            found.max_by_key(|(_, handshake)| handshake.active).map(|(index, _)| index)
+            found
+                .max_by_key(|(_, handshake)| handshake.active)
+                .map(|(index, _)| index)
         };
-        if let Some(index) = latest(&mut self.followed.iter().enumerate().filter(|(_, handshake)| here(handshake))) {
+        if let Some(index) = latest(
+            &mut self
+                .followed
+                .iter()
+                .enumerate()
+                .filter(|(_, handshake)| here(handshake)),
+        ) {
             return Some(index);
         }
-        if matches!(kind, Kind::Ticket | Kind::Progress { .. } | Kind::NegotiatedVersion(_) | Kind::Resumed) {
+        if matches!(
+            kind,
+            Kind::Ticket | Kind::Progress { .. } | Kind::NegotiatedVersion(_) | Kind::Resumed
+        ) {
             return None;
         }
-        let elsewhere: Vec<usize> =
-            (0..self.followed.len()).filter(|index| fits(&self.followed[*index])).collect();
+        let elsewhere: Vec<usize> = (0..self.followed.len())
+            .filter(|index| fits(&self.followed[*index]))
+            .collect();
         let index = latest(&mut elsewhere.iter().map(|index| (*index, &self.followed[*index])))?;
         if elsewhere.len() > 1 {
             self.followed[index].uncertain = true;
@@ -245,16 +323,31 @@ impl Tracker {
 
     /// The handshake that was active last on this thread, if it is so far.
     fn here(&self, origin: &Origin, outcome: Outcome) -> Option<usize> {
-        let here = self.followed.iter().enumerate().filter(|(_, handshake)| handshake.runs_on(&origin.thread_id, &origin.thread));
+        let here = self
+            .followed
+            .iter()
+            .enumerate()
+            .filter(|(_, handshake)| handshake.runs_on(&origin.thread_id, &origin.thread));
         let (index, handshake) = here.max_by_key(|(_, handshake)| handshake.active)?;
         (handshake.outcome == outcome).then_some(index)
     }
 
     /// Closing failed: matters only where the server may have refused this client after it had finished.
     fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
-        let Some(index) = self.here(origin, Outcome::Succeeded) else { return false };
-        let message = thrown.chain.first().map(|link| link.message.clone()).unwrap_or_default();
-        let failure = Failure { alert: None, received: false, message, thrown };
+        let Some(index) = self.here(origin, Outcome::Succeeded) else {
+            return false;
+        };
+        let message = thrown
+            .chain
+            .first()
+            .map(|link| link.message.clone())
+            .unwrap_or_default();
+        let failure = Failure {
+            alert: None,
+            received: false,
+            message,
+            thrown,
+        };
         if !self.followed[index].undone_by(&failure) {
             return false;
         }
@@ -268,7 +361,9 @@ impl Tracker {
 
     /// An error: ends the handshake on this thread, or is the first that is seen of one.
     fn fail(&mut self, failure: Failure, origin: &Origin, lines: Vec<Line>) -> bool {
-        let Some(index) = self.fails(&failure, origin) else { return false };
+        let Some(index) = self.fails(&failure, origin) else {
+            return false;
+        };
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
         handshake.side = side_told(&failure).or(handshake.side);
@@ -278,7 +373,10 @@ impl Tracker {
         });
         if says_more {
             let alert = handshake.failure.take().and_then(|known| known.alert);
-            let failure = Failure { alert: failure.alert.or(alert), ..failure };
+            let failure = Failure {
+                alert: failure.alert.or(alert),
+                ..failure
+            };
             handshake.failure = Some(failure);
             handshake.keep(Topic::Failure, lines);
         }
@@ -294,7 +392,9 @@ impl Tracker {
             let found = self.followed.iter().enumerate().filter(|(_, handshake)| {
                 (side.is_none() || handshake.side.is_none() || handshake.side == side) && chosen(handshake)
             });
-            found.max_by_key(|(_, handshake)| handshake.active).map(|(index, _)| index)
+            found
+                .max_by_key(|(_, handshake)| handshake.active)
+                .map(|(index, _)| index)
         };
         let here = |handshake: &Handshake| handshake.runs_on(&origin.thread_id, &origin.thread);
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Open) {
@@ -309,11 +409,17 @@ impl Tracker {
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Failed) {
             // An alert that comes in after this end's own decision belongs to the other end of the same connection,
             // if that is in this JVM too.
-            let own = self.followed[index].failure.as_ref().is_some_and(|known| !known.received && !known.is_transport());
+            let own = self.followed[index]
+                .failure
+                .as_ref()
+                .is_some_and(|known| !known.received && !known.is_transport());
             if !(failure.received && own) {
                 return Some(index);
             }
-            let random = self.followed[index].client_hello.as_ref().map(|hello| hello.random.clone());
+            let random = self.followed[index]
+                .client_hello
+                .as_ref()
+                .map(|hello| hello.random.clone());
             let other_end = latest(&|handshake| {
                 handshake.outcome == Outcome::Open
                     && handshake.client_hello.as_ref().map(|hello| &hello.random) == random.as_ref()
@@ -332,7 +438,8 @@ impl Tracker {
                 handshake.outcome == Outcome::Open && (side.is_none() || handshake.side == side)
             })
             .collect();
-        let engine = failure.thrown.checks_server || failure.thrown.checks_client || failure.received || failure.alert.is_some();
+        let engine =
+            failure.thrown.checks_server || failure.thrown.checks_client || failure.received || failure.alert.is_some();
         let about_chain = failure.thrown.has("ValidatorException") || failure.thrown.has("CertificateException");
         let likely = |index: &usize| {
             let handshake = &self.followed[*index];
@@ -342,7 +449,10 @@ impl Tracker {
             && engine
             && !failure.thrown.in_handshake
         {
-            let rivals = elsewhere.iter().filter(|rival| likely(rival).0 == likely(&index).0).count();
+            let rivals = elsewhere
+                .iter()
+                .filter(|rival| likely(rival).0 == likely(&index).0)
+                .count();
             if rivals > 1 {
                 self.followed[index].uncertain = true;
             }
@@ -381,8 +491,12 @@ fn side_told(failure: &Failure) -> Option<Side> {
         "Unrecognized server name indication",
         "No common named group",
     ];
-    const CLIENT: [&str; 4] =
-        ["TLS server authentication", "is not accepted by client preferences", "supported by the client", "No subject alternative"];
+    const CLIENT: [&str; 4] = [
+        "TLS server authentication",
+        "is not accepted by client preferences",
+        "supported by the client",
+        "No subject alternative",
+    ];
     match (failure.thrown.checks_server, failure.thrown.checks_client) {
         (true, false) => return Some(Side::Client),
         (false, true) => return Some(Side::Server),
@@ -402,8 +516,15 @@ fn side_told(failure: &Failure) -> Option<Side> {
 fn side_of(kind: &Kind) -> Option<Side> {
     let client = match kind {
         Kind::ServerHello { sender, .. } | Kind::CertificateRequest { sender, .. } => *sender == Sender::Peer,
-        Kind::Certificates { sender, from_client: Some(from_client), .. }
-        | Kind::Finished { sender, from_client: Some(from_client) } => *from_client == (*sender == Sender::This),
+        Kind::Certificates {
+            sender,
+            from_client: Some(from_client),
+            ..
+        }
+        | Kind::Finished {
+            sender,
+            from_client: Some(from_client),
+        } => *from_client == (*sender == Sender::This),
         Kind::Progress { client: Some(client) } => *client,
         Kind::NoClientCertificate => true,
         _ => return None,
@@ -414,14 +535,21 @@ fn side_of(kind: &Kind) -> Option<Side> {
 /// Whether a handshake can take a message now.
 fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
     let timed_out = handshake.outcome == Outcome::Failed
-        && handshake.failure.as_ref().is_some_and(|failure| failure.says("timed out"));
+        && handshake
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.says("timed out"));
     if handshake.outcome != Outcome::Open && !timed_out {
         return matches!(kind, Kind::Ticket) && handshake.outcome == Outcome::Succeeded;
     }
     match kind {
         Kind::ServerHello { .. } => handshake.server_hello.is_none(),
-        Kind::Certificates { sender: Sender::Peer, .. } => handshake.peer_chain.is_none(),
-        Kind::Certificates { sender: Sender::This, .. } => handshake.own_chain.is_none(),
+        Kind::Certificates {
+            sender: Sender::Peer, ..
+        } => handshake.peer_chain.is_none(),
+        Kind::Certificates {
+            sender: Sender::This, ..
+        } => handshake.own_chain.is_none(),
         Kind::Finished { sender, .. } => !handshake.finished[usize::from(*sender == Sender::Peer)],
         Kind::Ticket => handshake.finished[1],
         _ => true,

@@ -16,7 +16,12 @@ const LEARNED: usize = 4;
 /// A line whose end a runtime has not delivered yet is cut here.
 const PARTIAL_LIMIT: usize = 64 * 1024;
 /// Beginnings of lines of the legacy layouts that nothing else prints.
-const LEGACY: [&[u8]; 4] = [b"*** ClientHello, ", b"*** ServerHello, ", b"adding as trusted cert:", b"*** Certificate chain"];
+const LEGACY: [&[u8]; 4] = [
+    b"*** ClientHello, ",
+    b"*** ServerHello, ",
+    b"adding as trusted cert:",
+    b"*** Certificate chain",
+];
 
 /// Takes the carriers off the lines of one source.
 #[derive(Debug, Default)]
@@ -69,7 +74,9 @@ impl Carrier {
                     }
                 }
                 Some(b'{') if line.starts_with(b"{\"") => {
-                    let Ok(json) = serde_json::from_slice::<Json<'_>>(line) else { break };
+                    let Ok(json) = serde_json::from_slice::<Json<'_>>(line) else {
+                        break;
+                    };
                     return self.json(&json, depth, carried);
                 }
                 Some(b'I') if line.starts_with(b"ISSERVER||") => {
@@ -149,13 +156,19 @@ impl Carrier {
 
 fn legacy_start(line: &[u8]) -> Option<usize> {
     let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
-    if !matches!(line.first(), Some(b'[' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'<' | b'/' | b'#')) {
+    if !matches!(
+        line.first(),
+        Some(b'[' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'<' | b'/' | b'#')
+    ) {
         return None;
     }
     if memmem::find(head, b"*** ").is_none() && memmem::find(head, b"adding as").is_none() {
         return None;
     }
-    LEGACY.iter().find_map(|start| memmem::find(head, start)).filter(|at| *at > 0)
+    LEGACY
+        .iter()
+        .find_map(|start| memmem::find(head, start))
+        .filter(|at| *at > 0)
 }
 
 /// The line behind a prefix of this form: digits match digits, all else itself; blanks at its end may be lost.
@@ -196,7 +209,9 @@ fn web_sphere(line: &[u8]) -> Option<&[u8]> {
     if !id[..8].iter().all(u8::is_ascii_hexdigit) || id[8] != b' ' {
         return None;
     }
-    let rest = rest.strip_prefix(b"SystemOut").or_else(|| rest.strip_prefix(b"SystemErr"))?;
+    let rest = rest
+        .strip_prefix(b"SystemOut")
+        .or_else(|| rest.strip_prefix(b"SystemErr"))?;
     let kind = rest.trim_ascii_start();
     matches!(kind.first(), Some(b'O' | b'R')).then(|| kind.get(2..).unwrap_or_default())
 }
@@ -205,13 +220,22 @@ fn web_sphere(line: &[u8]) -> Option<&[u8]> {
 fn rfc3339(line: &[u8]) -> Option<&[u8]> {
     const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd";
     let head = line.get(..SHAPE.len())?;
-    let fits = SHAPE.iter().zip(head).all(|(shape, byte)| if *shape == b'd' { byte.is_ascii_digit() } else { shape == byte });
+    let fits = SHAPE.iter().zip(head).all(|(shape, byte)| {
+        if *shape == b'd' {
+            byte.is_ascii_digit()
+        } else {
+            shape == byte
+        }
+    });
     if !fits {
         return None;
     }
-    let end = SHAPE.len() + memchr(b' ', line.get(SHAPE.len()..40.min(line.len()))?).unwrap_or(line.len().min(40) - SHAPE.len());
+    let end = SHAPE.len()
+        + memchr(b' ', line.get(SHAPE.len()..40.min(line.len()))?).unwrap_or(line.len().min(40) - SHAPE.len());
     let zone = line.get(SHAPE.len()..end)?;
-    let zone = zone.strip_prefix(b".").map_or(zone, |fraction| fraction.trim_ascii_start());
+    let zone = zone
+        .strip_prefix(b".")
+        .map_or(zone, |fraction| fraction.trim_ascii_start());
     let zone = &zone[zone.iter().take_while(|byte| byte.is_ascii_digit()).count()..];
     let offset = zone == b"Z" || (zone.len() == 6 && matches!(zone[0], b'+' | b'-') && zone[3] == b':');
     // A shipper may have lost the blank before an empty text.
@@ -220,7 +244,9 @@ fn rfc3339(line: &[u8]) -> Option<&[u8]> {
 
 /// The CRI's `stderr F TEXT`; whether the line's end is still to come, and the text.
 fn runtime_tag(text: &[u8]) -> Option<(bool, &[u8])> {
-    let rest = text.strip_prefix(b"stderr ").or_else(|| text.strip_prefix(b"stdout "))?;
+    let rest = text
+        .strip_prefix(b"stderr ")
+        .or_else(|| text.strip_prefix(b"stdout "))?;
     let end = memchr(b' ', rest).unwrap_or(rest.len());
     let tags = &rest[..end];
     let partial = tags.split(|byte| *byte == b':').any(|tag| tag == b"P");
@@ -232,7 +258,11 @@ fn runtime_tag(text: &[u8]) -> Option<(bool, &[u8])> {
 fn service_wrapper(line: &[u8]) -> Option<&[u8]> {
     let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
     let jvm = memmem::find(head, b"jvm ")?;
-    if jvm > 24 || !head[..jvm].iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'|' | b'0'..=b'9')) {
+    if jvm > 24
+        || !head[..jvm]
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'|' | b'0'..=b'9'))
+    {
         return None;
     }
     let mut rest = after_column(line.get(jvm..)?)?;
@@ -241,7 +271,10 @@ fn service_wrapper(line: &[u8]) -> Option<&[u8]> {
         let column = rest[..rest.len() - next.len()].trim_ascii();
         let column = column.strip_suffix(b"|").unwrap_or(column).trim_ascii();
         let known = !column.is_empty()
-            && (column == b"main" || column.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'/' | b':' | b'.' | b'-' | b' ')));
+            && (column == b"main"
+                || column
+                    .iter()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'/' | b':' | b'.' | b'-' | b' ')));
         if !known {
             break;
         }
@@ -269,7 +302,10 @@ fn without_colours(line: &[u8], plain: &mut Vec<u8>) {
         plain.extend_from_slice(&rest[..at]);
         rest = &rest[at + 1..];
         if let Some(sequence) = rest.strip_prefix(b"[") {
-            let end = sequence.iter().position(|byte| (0x40..=0x7e).contains(byte)).map_or(sequence.len(), |end| end + 1);
+            let end = sequence
+                .iter()
+                .position(|byte| (0x40..=0x7e).contains(byte))
+                .map_or(sequence.len(), |end| end + 1);
             rest = &sequence[end..];
         }
     }
@@ -284,7 +320,9 @@ mod tests {
         let mut carrier = Carrier::default();
         let mut found = Vec::new();
         for line in lines {
-            carrier.strip(line.as_bytes(), &mut |text| found.push(String::from_utf8_lossy(text).into_owned()));
+            carrier.strip(line.as_bytes(), &mut |text| {
+                found.push(String::from_utf8_lossy(text).into_owned())
+            });
         }
         found
     }
@@ -327,7 +365,13 @@ mod tests {
                 "[3/9/19 20:10:27:031 UTC] 00000087 SystemOut     O ***",
                 "STATUS | wrapper  | 2026/11/23 15:06:08 | Launching a JVM...",
             ]),
-            ["  \"random\"", "", "javax.net.ssl|DEBUG|x", "***", "STATUS | wrapper  | 2026/11/23 15:06:08 | Launching a JVM..."]
+            [
+                "  \"random\"",
+                "",
+                "javax.net.ssl|DEBUG|x",
+                "***",
+                "STATUS | wrapper  | 2026/11/23 15:06:08 | Launching a JVM..."
+            ]
         );
     }
 

@@ -82,12 +82,16 @@ pub(super) struct Certificates {
 impl Certificates {
     /// Reads a trust store, of which more certificates are kept but no alternative names.
     pub(super) fn of_store() -> Self {
-        Self { store: true, ..Self::default() }
+        Self {
+            store: true,
+            ..Self::default()
+        }
     }
 
     /// The certificates read.
     pub(super) fn into_found(mut self) -> Vec<Certificate> {
-        self.found.retain(|certificate| !certificate.subject.is_empty() || !certificate.issuer.is_empty());
+        self.found
+            .retain(|certificate| !certificate.subject.is_empty() || !certificate.issuer.is_empty());
         self.found
     }
 
@@ -104,7 +108,9 @@ impl Certificates {
     pub(super) fn modern(&mut self, line: &str, number: u64) {
         let line = line.trim_start();
         if let Some(rest) = line.strip_prefix('"') {
-            let Some((key, value)) = rest.split_once('"') else { return };
+            let Some((key, value)) = rest.split_once('"') else {
+                return;
+            };
             let value = quoted(value);
             match key {
                 "certificate" => self.begin(),
@@ -158,7 +164,10 @@ impl Certificates {
             self.within = Within::Fields;
         } else if line.starts_with("CA:true") {
             self.set(|certificate| certificate.authority = true);
-        } else if let Some(name) = line.strip_prefix("DNSName: ").or_else(|| line.strip_prefix("IPAddress: ")) {
+        } else if let Some(name) = line
+            .strip_prefix("DNSName: ")
+            .or_else(|| line.strip_prefix("IPAddress: "))
+        {
             let store = self.store;
             self.set(|certificate| {
                 if !store && certificate.names.len() < KEPT_NAMES {
@@ -195,12 +204,17 @@ impl Certificates {
 pub(super) fn quoted(text: &str) -> &str {
     let text = text.trim_start().trim_start_matches(':').trim();
     let text = text.strip_suffix(',').unwrap_or(text);
-    text.strip_prefix('"').map_or(text, |inner| inner.strip_suffix('"').unwrap_or(inner))
+    text.strip_prefix('"')
+        .map_or(text, |inner| inner.strip_suffix('"').unwrap_or(inner))
 }
 
 /// The digits of a hex text in lower case, without separators and leading zeros.
 pub(super) fn hex(text: &str) -> String {
-    let digits: String = text.chars().filter(char::is_ascii_hexdigit).map(|digit| digit.to_ascii_lowercase()).collect();
+    let digits: String = text
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .map(|digit| digit.to_ascii_lowercase())
+        .collect();
     digits.trim_start_matches('0').to_owned()
 }
 
@@ -277,7 +291,10 @@ mod tests {
         assert_eq!(found[0].issuer, "CN=Lab Intermediate CA, O=\"Example, Lab\", C=ZZ");
         assert_eq!(found[0].subject, "CN=localhost");
         assert_eq!(found[0].serial, "4f0dfa99");
-        assert_eq!(found[0].authority_key.as_deref(), Some("c58540f5ee01031a6608e1f1643ab54da22adb58"));
+        assert_eq!(
+            found[0].authority_key.as_deref(),
+            Some("c58540f5ee01031a6608e1f1643ab54da22adb58")
+        );
         assert_eq!(found[0].names, ["localhost", "127.0.0.1"]);
         assert_eq!(found[0].line, 9);
     }

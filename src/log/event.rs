@@ -163,7 +163,10 @@ impl ClientHello {
 
     /// The cipher suites on offer without signalling values (RFC 5746, RFC 7507).
     pub fn offered_suites(&self) -> impl Iterator<Item = &str> {
-        self.cipher_suites.iter().map(String::as_str).filter(|suite| !suite.ends_with("_SCSV"))
+        self.cipher_suites
+            .iter()
+            .map(String::as_str)
+            .filter(|suite| !suite.ends_with("_SCSV"))
     }
 }
 
@@ -230,6 +233,8 @@ impl Thrown {
     /// Whether the chain holds an exception of this simple class name.
     #[must_use]
     pub fn has(&self, class: &str) -> bool {
-        self.chain.iter().any(|link| link.class.rsplit(['.', '$']).next() == Some(class) || link.message.contains(class))
+        self.chain
+            .iter()
+            .any(|link| link.class.rsplit(['.', '$']).next() == Some(class) || link.message.contains(class))
     }
 }

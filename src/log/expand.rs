@@ -29,14 +29,23 @@ impl Expand {
 
     /// Takes a line outside a payload.
     pub(super) fn line(&mut self, line: &[u8], number: u64) -> Step {
-        let Some(rest) = line.strip_prefix(b"  \"") else { return Step::Other };
+        let Some(rest) = line.strip_prefix(b"  \"") else {
+            return Step::Other;
+        };
         if rest.starts_with(b"logger\"") && memchr::memmem::find(rest, b"\"javax.net.ssl\"").is_some() {
-            self.origin = Some(Origin { line: number, ..Origin::default() });
+            self.origin = Some(Origin {
+                line: number,
+                ..Origin::default()
+            });
             return Step::Taken;
         }
-        let Some(origin) = &mut self.origin else { return Step::Other };
+        let Some(origin) = &mut self.origin else {
+            return Step::Other;
+        };
         let text = String::from_utf8_lossy(rest);
-        let Some((key, value)) = text.split_once('"') else { return Step::Other };
+        let Some((key, value)) = text.split_once('"') else {
+            return Step::Other;
+        };
         let value = super::certificate::quoted(value);
         match key {
             "thread id" => value.clone_into(&mut origin.thread_id),

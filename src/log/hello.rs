@@ -117,7 +117,11 @@ pub(super) fn list(text: &str) -> Vec<String> {
     let text = text.strip_suffix(',').unwrap_or(text);
     let text = text.strip_prefix('[').unwrap_or(text);
     let text = text.strip_suffix(']').unwrap_or(text);
-    text.split(',').map(|item| bare(item.trim()).to_owned()).filter(|item| !item.is_empty()).take(KEPT).collect()
+    text.split(',')
+        .map(|item| bare(item.trim()).to_owned())
+        .filter(|item| !item.is_empty())
+        .take(KEPT)
+        .collect()
 }
 
 /// A name without the number in parentheses behind it.
@@ -127,7 +131,11 @@ fn bare(name: &str) -> &str {
 
 /// The hex digits of a value in lower case; leading zeros count in a random.
 fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_hexdigit).take(128).map(|digit| digit.to_ascii_lowercase()).collect()
+    text.chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(128)
+        .map(|digit| digit.to_ascii_lowercase())
+        .collect()
 }
 
 #[cfg(test)]
@@ -163,7 +171,10 @@ mod tests {
         }
         assert_eq!(hello.client.random, "4f07f4");
         assert_eq!(hello.client.offered_versions(), ["TLSv1.3", "TLSv1.2"]);
-        assert_eq!(hello.client.offered_suites().collect::<Vec<_>>(), ["TLS_AES_256_GCM_SHA384"]);
+        assert_eq!(
+            hello.client.offered_suites().collect::<Vec<_>>(),
+            ["TLS_AES_256_GCM_SHA384"]
+        );
         assert_eq!(hello.client.groups, ["x25519", "secp256r1"]);
         assert_eq!(hello.client.server_name.as_deref(), Some("a.example.com"));
         assert_eq!(hello.client.application_protocols, ["h2", "http/1.1"]);
@@ -172,7 +183,11 @@ mod tests {
     #[test]
     fn what_a_server_hello_selects() {
         let mut hello = Hello::default();
-        for line in ["\"server version\" : \"TLSv1.2\",", "\"cipher suite\" : \"A(0x1302)\",", "\"selected version\": [TLSv1.3]"] {
+        for line in [
+            "\"server version\" : \"TLSv1.2\",",
+            "\"cipher suite\" : \"A(0x1302)\",",
+            "\"selected version\": [TLSv1.3]",
+        ] {
             hello.line(line);
         }
         assert_eq!(hello.server.version, "TLSv1.3");

@@ -46,11 +46,16 @@ enum Body {
     ClientHello(ClientHello),
     ServerHello(ServerHello),
     Chain(Certificates),
-    Request { authorities: Vec<String>, within: bool },
+    Request {
+        authorities: Vec<String>,
+        within: bool,
+    },
     Seen(Certificates),
     Finished,
     /// `fatal error: 46: …`, whose exception stands on the next line.
-    FatalError { alert: String },
+    FatalError {
+        alert: String,
+    },
 }
 
 /// Reads the legacy layouts.
@@ -102,11 +107,22 @@ impl Legacy {
             }
             Some(b'W') if line.starts_with(b"Warning: no suitable certificate found") => {
                 self.end_block(emit);
-                self.emit(Kind::NoClientCertificate, number, vec![line_of(&lossy(line), number)], emit);
+                self.emit(
+                    Kind::NoClientCertificate,
+                    number,
+                    vec![line_of(&lossy(line), number)],
+                    emit,
+                );
                 true
             }
             Some(b'S' | b'C' | b'P' | b'M')
-                if [&b"SESSION KEYGEN:"[..], b"CONNECTION KEYGEN:", b"PreMaster Secret:", b"Master Secret:"].contains(&line) =>
+                if [
+                    &b"SESSION KEYGEN:"[..],
+                    b"CONNECTION KEYGEN:",
+                    b"PreMaster Secret:",
+                    b"Master Secret:",
+                ]
+                .contains(&line) =>
             {
                 self.end_block(emit);
                 self.emit(Kind::KeyMaterial, number, Vec::new(), emit);
@@ -128,24 +144,42 @@ impl Legacy {
     fn stars(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
         self.end_block(emit);
         let text = lossy(line);
-        let Some(name) = text.strip_prefix("*** ") else { return true };
+        let Some(name) = text.strip_prefix("*** ") else {
+            return true;
+        };
         if let Some(version) = name.strip_prefix("ClientHello, ") {
-            let hello = ClientHello { version: version.trim().to_owned(), ..ClientHello::default() };
+            let hello = ClientHello {
+                version: version.trim().to_owned(),
+                ..ClientHello::default()
+            };
             self.begin(Body::ClientHello(hello), line, number);
         } else if let Some(version) = name.strip_prefix("ServerHello, ") {
-            let hello = ServerHello { version: version.trim().to_owned(), ..ServerHello::default() };
+            let hello = ServerHello {
+                version: version.trim().to_owned(),
+                ..ServerHello::default()
+            };
             self.begin(Body::ServerHello(hello), line, number);
         } else if name.starts_with("Certificate chain") {
             self.begin(Body::Chain(Certificates::default()), line, number);
         } else if name.starts_with("CertificateRequest") {
-            self.begin(Body::Request { authorities: Vec::new(), within: false }, line, number);
+            self.begin(
+                Body::Request {
+                    authorities: Vec::new(),
+                    within: false,
+                },
+                line,
+                number,
+            );
         } else if name.starts_with("Finished") {
             self.begin(Body::Finished, line, number);
         } else if name.starts_with("ServerHelloDone") {
             self.take_fresh();
             self.context.hello_done = true;
             self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
-        } else if name.contains("KeyExchange") || name.starts_with("CertificateVerify") || name.starts_with("HelloRequest") {
+        } else if name.contains("KeyExchange")
+            || name.starts_with("CertificateVerify")
+            || name.starts_with("HelloRequest")
+        {
             self.take_fresh();
             self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
         }
@@ -154,7 +188,9 @@ impl Legacy {
 
     /// Whether the message that begins was read rather than made, as far as can be told; its thread is current then.
     fn take_fresh(&mut self) -> bool {
-        let Some(thread) = self.fresh.pop_front() else { return false };
+        let Some(thread) = self.fresh.pop_front() else {
+            return false;
+        };
         self.thread = thread;
         true
     }
@@ -170,7 +206,12 @@ impl Legacy {
             self.thread = thread;
             self.context.finished = false;
         }
-        self.block = Some(Block { body, fresh, number, lines: vec![line_of(&lossy(line), number)] });
+        self.block = Some(Block {
+            body,
+            fresh,
+            number,
+            lines: vec![line_of(&lossy(line), number)],
+        });
     }
 
     /// `%% …`: what happens to the session.
@@ -185,10 +226,18 @@ impl Legacy {
         if line.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'0')) {
             return false;
         }
-        let Some((thread, what)) = split_thread(line) else { return false };
+        let Some((thread, what)) = split_thread(line) else {
+            return false;
+        };
         let text = lossy(what);
         let thread = lossy(thread).into_owned();
-        if !matches!(self.block, Some(Block { body: Body::FatalError { .. }, .. })) {
+        if !matches!(
+            self.block,
+            Some(Block {
+                body: Body::FatalError { .. },
+                ..
+            })
+        ) {
             self.end_block(emit);
         }
         if let Some(record) = text.strip_prefix("READ: ").or_else(|| text.strip_prefix("READ:  ")) {
@@ -209,16 +258,28 @@ impl Legacy {
             }
             self.thread = thread;
         } else if let Some(exception) = text.strip_prefix("handling exception: ") {
-            let thrown = Thrown { chain: link(exception).into_iter().collect(), ..Thrown::default() };
+            let thrown = Thrown {
+                chain: link(exception).into_iter().collect(),
+                ..Thrown::default()
+            };
             let lines = vec![line_of(&lossy(line), number)];
             self.emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
         } else if let Some(error) = text.strip_prefix("fatal error: ") {
             self.thread = thread;
             let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
             let lines = vec![line_of(&lossy(line), number)];
-            self.block = Some(Block { body: Body::FatalError { alert }, fresh: false, number, lines });
+            self.block = Some(Block {
+                body: Body::FatalError { alert },
+                fresh: false,
+                number,
+                lines,
+            });
         } else if let Some((direction, alert)) = alert(&text) {
-            let kind = if direction == Sender::This { Kind::AlertSent(alert) } else { Kind::AlertReceived(alert) };
+            let kind = if direction == Sender::This {
+                Kind::AlertSent(alert)
+            } else {
+                Kind::AlertReceived(alert)
+            };
             self.emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
         }
         true
@@ -247,7 +308,10 @@ impl Legacy {
                 let Some(link) = link(&text) else { return false };
                 lines.push(line_of(&text, number));
                 let message = link.message.clone();
-                let thrown = Box::new(Thrown { chain: vec![link], ..Thrown::default() });
+                let thrown = Box::new(Thrown {
+                    chain: vec![link],
+                    ..Thrown::default()
+                });
                 self.emit(Kind::Fatal { alert, message, thrown }, number, lines, emit);
                 return true;
             }
@@ -291,7 +355,12 @@ impl Legacy {
             self.emit(Kind::TrustStore(anchors), number, Vec::new(), emit);
         }
         let Some(block) = self.block.take() else { return };
-        let Block { body, mut fresh, number, lines } = block;
+        let Block {
+            body,
+            mut fresh,
+            number,
+            lines,
+        } = block;
         let server = self.context.server;
         let kind = match body {
             Body::ClientHello(hello) => {
@@ -300,10 +369,20 @@ impl Legacy {
                     remember(&mut self.sent, hello.random.clone());
                 }
                 let sender = if fresh { Sender::Peer } else { Sender::This };
-                self.context = Context { server: fresh, ..Context::default() };
-                let kind = Kind::ClientHello { sender, retry: false, hello: Box::new(hello) };
+                self.context = Context {
+                    server: fresh,
+                    ..Context::default()
+                };
+                let kind = Kind::ClientHello {
+                    sender,
+                    retry: false,
+                    hello: Box::new(hello),
+                };
                 if !fresh {
-                    let origin = Origin { line: number, ..Origin::default() };
+                    let origin = Origin {
+                        line: number,
+                        ..Origin::default()
+                    };
                     if self.unsent.len() < KEPT_THREADS {
                         self.unsent.push_back(Event { origin, kind, lines });
                     }
@@ -318,15 +397,34 @@ impl Legacy {
                     emit(event);
                     self.context = Context::default();
                 } else {
-                    self.context = Context { server: !fresh, ..Context::default() };
+                    self.context = Context {
+                        server: !fresh,
+                        ..Context::default()
+                    };
                 }
-                let sender = if self.context.server { Sender::This } else { Sender::Peer };
-                Kind::ServerHello { sender, retry: false, hello: Box::new(hello) }
+                let sender = if self.context.server {
+                    Sender::This
+                } else {
+                    Sender::Peer
+                };
+                Kind::ServerHello {
+                    sender,
+                    retry: false,
+                    hello: Box::new(hello),
+                }
             }
             Body::Chain(certificates) => {
                 let from_client = self.context.hello_done && self.context.requested && (!server || fresh);
-                let sender = if from_client == server { Sender::Peer } else { Sender::This };
-                Kind::Certificates { sender, from_client: Some(from_client), chain: certificates.into_found() }
+                let sender = if from_client == server {
+                    Sender::Peer
+                } else {
+                    Sender::This
+                };
+                Kind::Certificates {
+                    sender,
+                    from_client: Some(from_client),
+                    chain: certificates.into_found(),
+                }
             }
             Body::Request { authorities, .. } => {
                 self.context.requested = true;
@@ -335,9 +433,16 @@ impl Legacy {
             }
             Body::Seen(certificates) => Kind::Seen(certificates.into_found()),
             Body::Finished => {
-                let sender = if fresh || self.context.finished { Sender::Peer } else { Sender::This };
+                let sender = if fresh || self.context.finished {
+                    Sender::Peer
+                } else {
+                    Sender::This
+                };
                 self.context.finished = sender == Sender::This;
-                Kind::Finished { sender, from_client: None }
+                Kind::Finished {
+                    sender,
+                    from_client: None,
+                }
             }
             Body::FatalError { .. } => return,
         };
@@ -349,7 +454,11 @@ impl Legacy {
     }
 
     fn emit_on(&self, thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
-        let origin = Origin { line: number, thread: thread.to_owned(), ..Origin::default() };
+        let origin = Origin {
+            line: number,
+            thread: thread.to_owned(),
+            ..Origin::default()
+        };
         emit(Event { origin, kind, lines });
     }
 }
@@ -408,7 +517,9 @@ fn split_thread(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let head = line.get(..400).unwrap_or(line);
     memchr::memmem::find_iter(head, b", ").find_map(|at| {
         let what = &line[at + 2..];
-        WHAT.iter().any(|start| what.starts_with(start)).then(|| (&line[..at], what))
+        WHAT.iter()
+            .any(|start| what.starts_with(start))
+            .then(|| (&line[..at], what))
     })
 }
 
@@ -421,9 +532,19 @@ fn alert(text: &str) -> Option<(Sender, Alert)> {
     };
     let (_, alert) = text.split_once("ALERT:")?;
     let (level, description) = alert.trim().split_once(", ")?;
-    let level = if level == "fatal" { AlertLevel::Fatal } else { AlertLevel::Warning };
+    let level = if level == "fatal" {
+        AlertLevel::Fatal
+    } else {
+        AlertLevel::Warning
+    };
     let description = description.trim().trim_start_matches("description = ");
-    Some((sender, Alert { level, description: description.to_owned() }))
+    Some((
+        sender,
+        Alert {
+            level,
+            description: description.to_owned(),
+        },
+    ))
 }
 
 fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
@@ -436,7 +557,10 @@ fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
         return true;
     } else if let Some(extension) = text.strip_prefix("Extension ") {
         if let Some(names) = extension.strip_prefix("server_name, server_name: ") {
-            let host = names.split_once("value=").or_else(|| names.split_once("host_name: ")).map(|(_, host)| host);
+            let host = names
+                .split_once("value=")
+                .or_else(|| names.split_once("host_name: "))
+                .map(|(_, host)| host);
             hello.server_name = host.map(|host| host.split([',', ']']).next().unwrap_or(host).trim().to_owned());
             return true;
         } else if let Some(groups) = extension.strip_prefix("elliptic_curves, curve names: ") {
@@ -467,7 +591,9 @@ fn request(text: &str, authorities: &mut Vec<String>, within: &mut bool) -> bool
         return true;
     }
     if *within
-        && let Some(name) = text.strip_prefix('<').and_then(|name| name.trim_end().strip_suffix('>'))
+        && let Some(name) = text
+            .strip_prefix('<')
+            .and_then(|name| name.trim_end().strip_suffix('>'))
         && name != "Empty"
         && authorities.len() < KEPT_AUTHORITIES
     {
@@ -479,8 +605,15 @@ fn request(text: &str, authorities: &mut Vec<String>, within: &mut bool) -> bool
 
 /// The random of `GMT: 1795445472 bytes = { 177, 168, … }`: four bytes of time, then the rest.
 fn random_hex(text: &str) -> String {
-    let Some((time, bytes)) = text.split_once("bytes =") else { return String::new() };
-    let time = time.trim().trim_start_matches("GMT:").trim().parse::<i64>().unwrap_or_default();
+    let Some((time, bytes)) = text.split_once("bytes =") else {
+        return String::new();
+    };
+    let time = time
+        .trim()
+        .trim_start_matches("GMT:")
+        .trim()
+        .parse::<i64>()
+        .unwrap_or_default();
     // The time is printed as a signed int.
     format!("{:08x}{}", time & 0xffff_ffff, bytes_hex(bytes))
 }

@@ -73,6 +73,9 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut() {
         let long = vec![b'x'; 3 * LINE_LIMIT];
-        assert_eq!(lines(&[&long, b"\nb"]).iter().map(String::len).collect::<Vec<_>>(), [LINE_LIMIT, 1]);
+        assert_eq!(
+            lines(&[&long, b"\nb"]).iter().map(String::len).collect::<Vec<_>>(),
+            [LINE_LIMIT, 1]
+        );
     }
 }

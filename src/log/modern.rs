@@ -5,12 +5,26 @@ use super::{Kind, Origin, Sender};
 /// What a header's message announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
-    ClientHello { sender: Sender, retry: bool },
-    ServerHello { sender: Sender, retry: bool },
-    Certificates { sender: Sender, from_client: Option<bool> },
-    CertificateRequest { sender: Sender },
+    ClientHello {
+        sender: Sender,
+        retry: bool,
+    },
+    ServerHello {
+        sender: Sender,
+        retry: bool,
+    },
+    Certificates {
+        sender: Sender,
+        from_client: Option<bool>,
+    },
+    CertificateRequest {
+        sender: Sender,
+    },
     AlertReceived,
-    Fatal { alert: String, message: String },
+    Fatal {
+        alert: String,
+        message: String,
+    },
     Exception,
     CloseFailed,
     TrustStore,
@@ -34,7 +48,12 @@ pub(super) struct Header<'a> {
 impl Header<'_> {
     pub(super) fn origin(&self, line: u64) -> Origin {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..128).unwrap_or(bytes)).into_owned();
-        Origin { line, thread_id: text(self.thread_id), thread: text(self.thread), time: Some(text(self.time)) }
+        Origin {
+            line,
+            thread_id: text(self.thread_id),
+            thread: text(self.thread),
+            time: Some(text(self.time)),
+        }
     }
 }
 
@@ -60,7 +79,13 @@ pub(super) fn header(line: &[u8]) -> Option<Header<'_>> {
             let (_caller, message) = field(after)?;
             let opens = message.ends_with(b" (");
             let message = if opens { &message[..message.len() - 2] } else { message };
-            return Some(Header { thread_id, thread: &rest[..end], time, message, opens });
+            return Some(Header {
+                thread_id,
+                thread: &rest[..end],
+                time,
+                message,
+                opens,
+            });
         }
         at = end + 1;
     }
@@ -75,7 +100,13 @@ fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn is_time(bytes: &[u8]) -> bool {
     const SHAPE: &[u8] = b"dddd-dd-dd dd:dd:dd.ddd ";
     bytes.len() > SHAPE.len()
-        && SHAPE.iter().zip(bytes).all(|(shape, byte)| if *shape == b'd' { byte.is_ascii_digit() } else { shape == byte })
+        && SHAPE.iter().zip(bytes).all(|(shape, byte)| {
+            if *shape == b'd' {
+                byte.is_ascii_digit()
+            } else {
+                shape == byte
+            }
+        })
 }
 
 /// What a message announces.
@@ -98,8 +129,13 @@ fn classify(text: &str) -> Message {
         return handshake(what, Sender::Peer);
     }
     if let Some(rest) = text.strip_prefix("Fatal (") {
-        let Some((alert, message)) = rest.split_once("): ") else { return Message::Ignored };
-        return Message::Fatal { alert: wire_name(alert), message: message.to_owned() };
+        let Some((alert, message)) = rest.split_once("): ") else {
+            return Message::Ignored;
+        };
+        return Message::Fatal {
+            alert: wire_name(alert),
+            message: message.to_owned(),
+        };
     }
     if let Some(version) = text.strip_prefix("Negotiated protocol version: ") {
         return Message::Simple(Kind::NegotiatedVersion(version.trim().to_owned()));
@@ -140,11 +176,23 @@ fn handshake(what: &str, sender: Sender) -> Message {
         "ClientHello(HRR)" => Message::ClientHello { sender, retry: true },
         "ServerHello" => Message::ServerHello { sender, retry: false },
         "HelloRetryRequest" => Message::ServerHello { sender, retry: true },
-        "server Certificate" => Message::Certificates { sender, from_client: Some(false) },
-        "client Certificate" => Message::Certificates { sender, from_client: Some(true) },
+        "server Certificate" => Message::Certificates {
+            sender,
+            from_client: Some(false),
+        },
+        "client Certificate" => Message::Certificates {
+            sender,
+            from_client: Some(true),
+        },
         "CertificateRequest" => Message::CertificateRequest { sender },
-        "server Finished" => Message::Simple(Kind::Finished { sender, from_client: Some(false) }),
-        "client Finished" => Message::Simple(Kind::Finished { sender, from_client: Some(true) }),
+        "server Finished" => Message::Simple(Kind::Finished {
+            sender,
+            from_client: Some(false),
+        }),
+        "client Finished" => Message::Simple(Kind::Finished {
+            sender,
+            from_client: Some(true),
+        }),
         "ServerHelloDone" | "EncryptedExtensions" | "CertificateStatus" => {
             Message::Simple(Kind::Progress { client: sent_by(false) })
         }
@@ -174,7 +222,8 @@ mod tests {
 
     #[test]
     fn a_thread_name_may_hold_the_separator() {
-        let line = b"javax.net.ssl|DEBUG|01 34|kafka | adminclient-1|2026-11-23 24:54:54.220 GMT-05:00|null:-1|Session(1|A) (";
+        let line =
+            b"javax.net.ssl|DEBUG|01 34|kafka | adminclient-1|2026-11-23 24:54:54.220 GMT-05:00|null:-1|Session(1|A) (";
         let header = header(line).unwrap();
         assert_eq!(header.thread, b"kafka | adminclient-1");
         assert_eq!(header.time, b"2026-11-23 24:54:54.220 GMT-05:00");
@@ -185,15 +234,27 @@ mod tests {
     #[test]
     fn a_virtual_thread_has_no_name() {
         let header = header(b"javax.net.ssl|DEBUG|21||2026-11-23 14:54:54.220 GMT|A.java:1|x").unwrap();
-        assert_eq!((header.thread_id, header.thread, header.opens), (&b"21"[..], &b""[..], false));
+        assert_eq!(
+            (header.thread_id, header.thread, header.opens),
+            (&b"21"[..], &b""[..], false)
+        );
     }
 
     #[test]
     fn messages() {
-        assert_eq!(message(b"Produced ClientHello(HRR) handshake message"), Message::ClientHello { sender: Sender::This, retry: true });
+        assert_eq!(
+            message(b"Produced ClientHello(HRR) handshake message"),
+            Message::ClientHello {
+                sender: Sender::This,
+                retry: true
+            }
+        );
         assert_eq!(
             message(b"Consuming server Finished handshake message"),
-            Message::Simple(Kind::Finished { sender: Sender::Peer, from_client: Some(false) })
+            Message::Simple(Kind::Finished {
+                sender: Sender::Peer,
+                from_client: Some(false)
+            })
         );
         assert_eq!(
             message(b"Consuming ECDH ServerKeyExchange handshake message"),
@@ -201,7 +262,10 @@ mod tests {
         );
         assert_eq!(
             message(b"Fatal (BAD_CERT_HASH_VALUE): a|b"),
-            Message::Fatal { alert: "bad_certificate_hash_value".into(), message: "a|b".into() }
+            Message::Fatal {
+                alert: "bad_certificate_hash_value".into(),
+                message: "a|b".into()
+            }
         );
     }
 }

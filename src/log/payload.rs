@@ -40,8 +40,14 @@ impl Payload {
             Message::ClientHello { .. } | Message::ServerHello { .. } => Body::Hello(Hello::default()),
             Message::Certificates { .. } | Message::Seen => Body::Certificates(Certificates::default()),
             Message::TrustStore => Body::Certificates(Certificates::of_store()),
-            Message::CertificateRequest { .. } => Body::Request { authorities: Vec::new(), within: false },
-            Message::AlertReceived => Body::Alert { level: AlertLevel::Fatal, description: String::new() },
+            Message::CertificateRequest { .. } => Body::Request {
+                authorities: Vec::new(),
+                within: false,
+            },
+            Message::AlertReceived => Body::Alert {
+                level: AlertLevel::Fatal,
+                description: String::new(),
+            },
             Message::Fatal { .. } | Message::Exception | Message::CloseFailed => Body::Thrown(Thrown::default()),
             _ => Body::Skipped,
         };
@@ -65,7 +71,9 @@ impl Payload {
                 certificates.modern(&line, number);
                 let field = line.trim_start();
                 !matches!(self.message, Message::TrustStore)
-                    && (field.starts_with("\"subject\"") || field.starts_with("\"issuer\"") || field.starts_with("\"not"))
+                    && (field.starts_with("\"subject\"")
+                        || field.starts_with("\"issuer\"")
+                        || field.starts_with("\"not"))
             }
             Body::Request { authorities, within } => request(&line, authorities, within),
             Body::Alert { level, description } => alert(&line, level, description),
@@ -79,15 +87,21 @@ impl Payload {
     /// The event that the record tells, if it is one.
     pub(super) fn finish(self) -> Option<(Kind, Vec<Line>)> {
         let kind = match (self.message, self.body) {
-            (Message::ClientHello { sender, retry }, Body::Hello(hello)) => {
-                Kind::ClientHello { sender, retry, hello: Box::new(hello.client) }
-            }
-            (Message::ServerHello { sender, retry }, Body::Hello(hello)) => {
-                Kind::ServerHello { sender, retry: retry || hello.retry, hello: Box::new(hello.server) }
-            }
-            (Message::Certificates { sender, from_client }, Body::Certificates(certificates)) => {
-                Kind::Certificates { sender, from_client, chain: certificates.into_found() }
-            }
+            (Message::ClientHello { sender, retry }, Body::Hello(hello)) => Kind::ClientHello {
+                sender,
+                retry,
+                hello: Box::new(hello.client),
+            },
+            (Message::ServerHello { sender, retry }, Body::Hello(hello)) => Kind::ServerHello {
+                sender,
+                retry: retry || hello.retry,
+                hello: Box::new(hello.server),
+            },
+            (Message::Certificates { sender, from_client }, Body::Certificates(certificates)) => Kind::Certificates {
+                sender,
+                from_client,
+                chain: certificates.into_found(),
+            },
             (Message::Seen, Body::Certificates(certificates)) => Kind::Seen(certificates.into_found()),
             (Message::TrustStore, Body::Certificates(certificates)) => Kind::TrustStore(certificates.into_found()),
             (Message::CertificateRequest { sender }, Body::Request { authorities, .. }) => {
@@ -96,9 +110,11 @@ impl Payload {
             (Message::AlertReceived, Body::Alert { level, description }) => {
                 Kind::AlertReceived(Alert { level, description })
             }
-            (Message::Fatal { alert, message }, Body::Thrown(thrown)) => {
-                Kind::Fatal { alert, message, thrown: Box::new(thrown) }
-            }
+            (Message::Fatal { alert, message }, Body::Thrown(thrown)) => Kind::Fatal {
+                alert,
+                message,
+                thrown: Box::new(thrown),
+            },
             (Message::Exception, Body::Thrown(thrown)) => Kind::Exception(Box::new(thrown)),
             (Message::CloseFailed, Body::Thrown(thrown)) => Kind::CloseFailed(Box::new(thrown)),
             (Message::Simple(kind), _) => kind,
@@ -111,7 +127,10 @@ impl Payload {
 /// A line as evidence, cut at a character boundary.
 pub(super) fn line_of(text: &str, number: u64) -> Line {
     let text = text.trim_end();
-    Line { number, text: text[..text.floor_char_boundary(EVIDENCE_LIMIT)].to_owned() }
+    Line {
+        number,
+        text: text[..text.floor_char_boundary(EVIDENCE_LIMIT)].to_owned(),
+    }
 }
 
 /// A line of a CertificateRequest: `"certificate authorities": [A, B]`, or one name a line in TLS 1.3.
@@ -139,7 +158,9 @@ fn request(line: &str, authorities: &mut Vec<String>, within: &mut bool) -> bool
 
 fn alert(line: &str, level: &mut AlertLevel, description: &mut String) -> bool {
     let text = line.trim();
-    let Some((key, value)) = text.strip_prefix('"').and_then(|rest| rest.split_once('"')) else { return false };
+    let Some((key, value)) = text.strip_prefix('"').and_then(|rest| rest.split_once('"')) else {
+        return false;
+    };
     match key {
         "level" => {
             if value.contains("warning") {
@@ -171,22 +192,37 @@ pub(super) fn throwable(line: &str, thrown: &mut Thrown) -> bool {
 
 /// Class and message of `java.io.EOFException: SSL peer shut down incorrectly`.
 pub(super) fn link(text: &str) -> Option<ThrownBy> {
-    let (class, message) = text.split_once(": ").unwrap_or((text.trim_end_matches('}').trim_end_matches(':'), ""));
+    let (class, message) = text
+        .split_once(": ")
+        .unwrap_or((text.trim_end_matches('}').trim_end_matches(':'), ""));
     let last = class.rsplit('.').next().unwrap_or(class);
     let named = class.contains('.')
         && !class.contains(' ')
-        && class.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
-        && ["Exception", "Error", "Throwable", "Failure", "Timeout"].iter().any(|end| last.ends_with(end));
+        && class
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
+        && ["Exception", "Error", "Throwable", "Failure", "Timeout"]
+            .iter()
+            .any(|end| last.ends_with(end));
     if !named {
         return None;
     }
-    Some(ThrownBy { class: class.to_owned(), message: without_alert(message).to_owned() })
+    Some(ThrownBy {
+        class: class.to_owned(),
+        message: without_alert(message).to_owned(),
+    })
 }
 
 /// A message without the `(alert_name) ` before it (JDK-8311644).
 fn without_alert(message: &str) -> &str {
-    let Some((name, rest)) = message.strip_prefix('(').and_then(|rest| rest.split_once(") ")) else { return message };
-    if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') { rest } else { message }
+    let Some((name, rest)) = message.strip_prefix('(').and_then(|rest| rest.split_once(") ")) else {
+        return message;
+    };
+    if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        rest
+    } else {
+        message
+    }
 }
 
 fn frame_of(frame: &str, thrown: &mut Thrown) {

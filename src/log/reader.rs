@@ -116,10 +116,25 @@ impl Parser {
             let message = modern::message(header.message);
             let relevant = message != Message::Ignored;
             if header.opens || relevant {
-                let origin = if relevant { header.origin(self.number) } else { Origin { line: self.number, ..Origin::default() } };
-                let evidence = if relevant { String::from_utf8_lossy(text) } else { "".into() };
+                let origin = if relevant {
+                    header.origin(self.number)
+                } else {
+                    Origin {
+                        line: self.number,
+                        ..Origin::default()
+                    }
+                };
+                let evidence = if relevant {
+                    String::from_utf8_lossy(text)
+                } else {
+                    "".into()
+                };
                 let payload = Payload::begin(message, &evidence, self.number);
-                self.open = Some(Open { payload, origin, closing: Closing::Parenthesis });
+                self.open = Some(Open {
+                    payload,
+                    origin,
+                    closing: Closing::Parenthesis,
+                });
                 if !header.opens {
                     self.close(emit);
                 }
@@ -132,7 +147,11 @@ impl Parser {
         }
         if system_logger::is_first(text) {
             self.close(emit);
-            self.two_lines = Some(Origin { line: self.number, time: system_logger::time(text), ..Origin::default() });
+            self.two_lines = Some(Origin {
+                line: self.number,
+                time: system_logger::time(text),
+                ..Origin::default()
+            });
             return;
         }
         if self.open.is_some() && self.payload_line(text, emit) {
@@ -167,7 +186,11 @@ impl Parser {
         if open.closing == Closing::Bracket && text.starts_with(b"  \"specifics\"") {
             return true;
         }
-        let text = if open.closing == Closing::Bracket { text.strip_prefix(b"  ").unwrap_or(text) } else { text };
+        let text = if open.closing == Closing::Bracket {
+            text.strip_prefix(b"  ").unwrap_or(text)
+        } else {
+            text
+        };
         if text.starts_with(b"{") || text.starts_with(b"***") {
             // The record was cut off and another layout begins.
             self.close(emit);
@@ -184,13 +207,19 @@ impl Parser {
         let origin = self.expand.take();
         let message = modern::message(message.as_bytes());
         let payload = Payload::begin(message, &String::from_utf8_lossy(line), self.number);
-        self.open = Some(Open { payload, origin, closing: Closing::Bracket });
+        self.open = Some(Open {
+            payload,
+            origin,
+            closing: Closing::Bracket,
+        });
     }
 
     /// The second line of a record through `java.util.logging`.
     fn second_line(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) {
         let Some(origin) = self.two_lines.take() else { return };
-        let Some(message) = system_logger::message(text) else { return };
+        let Some(message) = system_logger::message(text) else {
+            return;
+        };
         self.records += 1;
         let has_payload = message.ends_with(b":");
         let kind = modern::message(message.strip_suffix(b":").unwrap_or(message));
@@ -198,7 +227,11 @@ impl Parser {
             return;
         }
         let payload = Payload::begin(kind, &String::from_utf8_lossy(text), self.number);
-        self.open = Some(Open { payload, origin, closing: Closing::NextRecord });
+        self.open = Some(Open {
+            payload,
+            origin,
+            closing: Closing::NextRecord,
+        });
         if !has_payload {
             self.close(emit);
         }

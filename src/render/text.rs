@@ -59,7 +59,11 @@ fn counts(counts: HandshakeCounts) -> String {
         return String::new();
     }
     let mut text = format!("{} handshake{}", counts.total, if counts.total == 1 { "" } else { "s" });
-    for (count, what) in [(counts.failed, "failed"), (counts.succeeded, "succeeded"), (counts.incomplete, "without an end in this log")] {
+    for (count, what) in [
+        (counts.failed, "failed"),
+        (counts.succeeded, "succeeded"),
+        (counts.incomplete, "without an end in this log"),
+    ] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");
         }
@@ -69,28 +73,51 @@ fn counts(counts: HandshakeCounts) -> String {
 
 fn one(out: &mut String, number: usize, finding: &Finding, style: Style) {
     let head = format!("{number}. {}", finding.cause);
-    let times = if finding.count == 1 { String::new() } else { format!(", {} times", finding.count) };
+    let times = if finding.count == 1 {
+        String::new()
+    } else {
+        format!(", {} times", finding.count)
+    };
     let side = match finding.side {
         Side::Client => "seen as client",
         Side::Server => "seen as server",
     };
-    let _ = writeln!(out, "{} ({}, {side}{times})", style.paint(Colour::Bold, &head), certainty(finding.certainty));
+    let _ = writeln!(
+        out,
+        "{} ({}, {side}{times})",
+        style.paint(Colour::Bold, &head),
+        certainty(finding.certainty)
+    );
     wrapped(out, "   ", "   ", &finding.summary);
     out.push('\n');
     wrapped(out, "   Why:  ", "         ", &finding.explanation);
     for (index, remedy) in finding.remedies.iter().enumerate() {
-        wrapped(out, if index == 0 { "   Do:   - " } else { "         - " }, "           ", remedy);
+        wrapped(
+            out,
+            if index == 0 { "   Do:   - " } else { "         - " },
+            "           ",
+            remedy,
+        );
     }
     let peer = peer(finding);
     if !peer.is_empty() {
         wrapped(out, "   Peer: ", "         ", &peer);
     }
     if let (Some(first), Some(last)) = (&finding.first_seen, &finding.last_seen) {
-        let when = if first == last { first.clone() } else { format!("{first} to {last}") };
+        let when = if first == last {
+            first.clone()
+        } else {
+            format!("{first} to {last}")
+        };
         wrapped(out, "   When: ", "         ", &when);
     }
     if !finding.threads.is_empty() && finding.threads.iter().any(|thread| !thread.is_empty()) {
-        wrapped(out, "   On:   ", "         ", &format!("thread {}", finding.threads.join(", ")));
+        wrapped(
+            out,
+            "   On:   ",
+            "         ",
+            &format!("thread {}", finding.threads.join(", ")),
+        );
     }
     evidence(out, &finding.evidence, style);
 }
@@ -105,26 +132,44 @@ fn certainty(certainty: Certainty) -> &'static str {
 
 fn peer(finding: &Finding) -> String {
     let name = finding.peer.server_name.clone();
-    let subject = finding.peer.certificate_subject.as_ref().map(|subject| format!("certificate \"{subject}\""));
+    let subject = finding
+        .peer
+        .certificate_subject
+        .as_ref()
+        .map(|subject| format!("certificate \"{subject}\""));
     [name, subject].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn evidence(out: &mut String, lines: &[Evidence], style: Style) {
     let mut source = "";
-    let digits = lines.iter().map(|line| line.line).max().unwrap_or_default().to_string().len();
+    let digits = lines
+        .iter()
+        .map(|line| line.line)
+        .max()
+        .unwrap_or_default()
+        .to_string()
+        .len();
     for line in lines {
         if line.source != source {
             source = &line.source;
             let _ = writeln!(out, "   Log:  {source}");
         }
         let room = WIDTH.saturating_sub(9 + digits + 2);
-        let _ = writeln!(out, "         {}  {}", style.paint(Colour::Dim, &format!("{:digits$}", line.line)), cut(&line.text, room));
+        let _ = writeln!(
+            out,
+            "         {}  {}",
+            style.paint(Colour::Dim, &format!("{:digits$}", line.line)),
+            cut(&line.text, room)
+        );
     }
 }
 
 /// A text that fits, with the log's control characters made harmless.
 fn cut(text: &str, room: usize) -> String {
-    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let text: String = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
     if text.chars().count() <= room {
         return text;
     }
@@ -145,7 +190,10 @@ fn wrapped(out: &mut String, first: &str, next: &str, text: &str) {
         if !row.is_empty() {
             row.push(' ');
         }
-        row.extend(word.chars().map(|letter| if letter.is_control() { ' ' } else { letter }));
+        row.extend(
+            word.chars()
+                .map(|letter| if letter.is_control() { ' ' } else { letter }),
+        );
     }
     let _ = writeln!(out, "{indent}{row}");
 }

@@ -11,16 +11,27 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     if !(own || case.peer_alert() == Some("no_application_protocol")) {
         return None;
     }
-    let offered: Vec<&str> =
-        case.handshake.client_hello.iter().flat_map(|hello| hello.application_protocols.iter().map(String::as_str)).collect();
-    let offers = if offered.is_empty() { "none that the log shows".to_owned() } else { listed(&offered) };
+    let offered: Vec<&str> = case
+        .handshake
+        .client_hello
+        .iter()
+        .flat_map(|hello| hello.application_protocols.iter().map(String::as_str))
+        .collect();
+    let offers = if offered.is_empty() {
+        "none that the log shows".to_owned()
+    } else {
+        listed(&offered)
+    };
     Some(Diagnosis {
         cause: &APPLICATION_PROTOCOL_MISMATCH,
         certainty: Certainty::Proven,
         summary: if case.is_server() {
             format!("the client offers the application protocols {offers}, of which this server has none")
         } else {
-            format!("{} has none of the application protocols that this client offers ({offers})", case.peer())
+            format!(
+                "{} has none of the application protocols that this client offers ({offers})",
+                case.peer()
+            )
         },
         explanation: "The alert no_application_protocol (RFC 7301 §3.2) has no other meaning.".to_owned(),
         topics: &[Topic::ClientHello],

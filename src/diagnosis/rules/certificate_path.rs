@@ -26,7 +26,9 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return None;
     }
     let chain = case.handshake.peer_chain.as_deref().unwrap_or_default();
-    let Some(leaf) = chain.first() else { return Some(without_chain(case)) };
+    let Some(leaf) = chain.first() else {
+        return Some(without_chain(case));
+    };
     if case.says("anchored by a distrusted") || case.says("Untrusted certificate: ") {
         return Some(distrusted(case));
     }
@@ -76,7 +78,10 @@ fn incomplete(case: &Case<'_>, chain: &[Certificate], leaf: &Certificate, top: &
             case,
             certainty,
             &root.subject,
-            format!("The root above it, \"{}\", is in this log at line {}, and {stores}.", root.subject, root.line),
+            format!(
+                "The root above it, \"{}\", is in this log at line {}, and {stores}.",
+                root.subject, root.line
+            ),
         );
     }
     if knowledge.knows_anchor(&top.issuer) {
@@ -136,7 +141,11 @@ fn incomplete(case: &Case<'_>, chain: &[Certificate], leaf: &Certificate, top: &
 }
 
 fn not_sent(case: &Case<'_>, chain: &[Certificate], top: &Certificate) -> String {
-    let what = if chain.len() == 1 { "only its leaf".to_owned() } else { format!("{} certificates", chain.len()) };
+    let what = if chain.len() == 1 {
+        "only its leaf".to_owned()
+    } else {
+        format!("{} certificates", chain.len())
+    };
     format!("{} sent {what}; nobody sent its issuer \"{}\"", case.peer(), top.issuer)
 }
 
@@ -144,7 +153,10 @@ fn untrusted(case: &Case<'_>, certainty: Certainty, issuer: &str, explanation: S
     Diagnosis {
         cause: &UNTRUSTED_ISSUER,
         certainty,
-        summary: format!("this JVM does not trust \"{issuer}\", which issued the certificate of {}", case.peer()),
+        summary: format!(
+            "this JVM does not trust \"{issuer}\", which issued the certificate of {}",
+            case.peer()
+        ),
         explanation,
         topics: TOPICS,
     }
@@ -154,7 +166,11 @@ fn self_signed(case: &Case<'_>, leaf: &Certificate) -> Diagnosis {
     Diagnosis {
         cause: &SELF_SIGNED_CERTIFICATE,
         certainty: Certainty::Proven,
-        summary: format!("{} sent the self-signed certificate \"{}\", which this JVM does not trust", case.peer(), leaf.subject),
+        summary: format!(
+            "{} sent the self-signed certificate \"{}\", which this JVM does not trust",
+            case.peer(),
+            leaf.subject
+        ),
         explanation: format!(
             "Its issuer is its own subject (serial number {}), so it has to be an anchor itself, and no anchor of this JVM matches it.",
             leaf.serial
@@ -164,7 +180,11 @@ fn self_signed(case: &Case<'_>, leaf: &Certificate) -> Diagnosis {
 }
 
 fn distrusted(case: &Case<'_>) -> Diagnosis {
-    let detail = case.failure.saying("distrusted").or_else(|| case.failure.saying("Untrusted certificate")).unwrap_or_default();
+    let detail = case
+        .failure
+        .saying("distrusted")
+        .or_else(|| case.failure.saying("Untrusted certificate"))
+        .unwrap_or_default();
     Diagnosis {
         cause: &UNTRUSTED_ISSUER,
         certainty: Certainty::Proven,
@@ -193,7 +213,10 @@ fn top(chain: &[Certificate]) -> &Certificate {
         if current.is_self_signed() {
             break;
         }
-        match chain.iter().find(|other| current.is_issued_by(other) && !other.same_as(current)) {
+        match chain
+            .iter()
+            .find(|other| current.is_issued_by(other) && !other.same_as(current))
+        {
             Some(issuer) => current = issuer,
             None => break,
         }
@@ -203,7 +226,8 @@ fn top(chain: &[Certificate]) -> &Certificate {
 
 /// Whether a distinguished name calls its holder a root.
 fn names_a_root(name: &str) -> bool {
-    name.split(['=', ',', ' ', '"', '-', '_']).any(|word| word.eq_ignore_ascii_case("root") || word.eq_ignore_ascii_case("rootca"))
+    name.split(['=', ',', ' ', '"', '-', '_'])
+        .any(|word| word.eq_ignore_ascii_case("root") || word.eq_ignore_ascii_case("rootca"))
 }
 
 #[cfg(test)]
@@ -227,41 +251,77 @@ mod tests {
     #[test]
     fn a_lone_leaf() {
         let finding = only(&failed(&[Link::new("CN=bank.example", "CN=Example CA G2")]));
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("MissingIntermediate", Certainty::Likely));
-        assert_eq!(finding.summary, "bank.example sent only its leaf; nobody sent its issuer \"CN=Example CA G2\"");
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("MissingIntermediate", Certainty::Likely)
+        );
+        assert_eq!(
+            finding.summary,
+            "bank.example sent only its leaf; nobody sent its issuer \"CN=Example CA G2\""
+        );
         assert!(finding.explanation.contains("UntrustedIssuer"));
         let lines: Vec<u64> = finding.evidence.iter().map(|line| line.line).collect();
-        assert!(lines.is_sorted() && finding.evidence.iter().any(|line| line.text.contains("CN=Example CA G2")));
+        assert!(
+            lines.is_sorted()
+                && finding
+                    .evidence
+                    .iter()
+                    .any(|line| line.text.contains("CN=Example CA G2"))
+        );
     }
 
     #[test]
     fn a_chain_up_to_an_unknown_root() {
         let chain = [Link::new("CN=bank.example", "CN=Sub"), Link::new("CN=Sub", "CN=Top")];
         let finding = only(&failed(&chain));
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("UntrustedIssuer", Certainty::Likely));
-        let chain = [Link::new("CN=bank.example", "CN=Sub"), Link::new("CN=Top", "CN=Top"), Link::new("CN=Sub", "CN=Top")];
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("UntrustedIssuer", Certainty::Likely)
+        );
+        let chain = [
+            Link::new("CN=bank.example", "CN=Sub"),
+            Link::new("CN=Top", "CN=Top"),
+            Link::new("CN=Sub", "CN=Top"),
+        ];
         let finding = only(&failed(&chain));
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("UntrustedIssuer", Certainty::Proven));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("UntrustedIssuer", Certainty::Proven)
+        );
     }
 
     #[test]
     fn self_signed() {
         let finding = only(&failed(&[Link::new("CN=bank.example", "CN=bank.example")]));
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("SelfSignedCertificate", Certainty::Proven));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("SelfSignedCertificate", Certainty::Proven)
+        );
     }
 
     #[test]
     fn proven_by_another_chain_and_the_trust_store() {
-        let store = record("adding as trusted certificates", Some(&Link::new("CN=Top", "CN=Top").to_string()));
+        let store = record(
+            "adding as trusted certificates",
+            Some(&Link::new("CN=Top", "CN=Top").to_string()),
+        );
         let other = client_hello("shop.example")
             + &server_chain(&[Link::new("CN=shop.example", "CN=Sub"), Link::new("CN=Sub", "CN=Top")])
             + &record("Consuming server Finished handshake message", None)
             + &record("Produced client Finished handshake message", None);
         let log = store + &failed(&[Link::new("CN=bank.example", "CN=Sub")]) + &other;
         let finding = only(&log);
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("MissingIntermediate", Certainty::Proven));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("MissingIntermediate", Certainty::Proven)
+        );
         // Without the anchor in the list nothing is proven.
         let log = log.replacen("\"CN=Top\"", "\"CN=Else\"", 2);
-        assert!(report(&log).findings.iter().all(|finding| finding.certainty != Certainty::Proven));
+        assert!(
+            report(&log)
+                .findings
+                .iter()
+                .all(|finding| finding.certainty != Certainty::Proven)
+        );
     }
 }

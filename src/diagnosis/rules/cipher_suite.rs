@@ -17,10 +17,18 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
     match case.peer_alert()? {
         "handshake_failure" if !offered.is_empty() && is_narrow(&offered) => {
-            let certainty = if offered.len() <= FEW { Certainty::Likely } else { Certainty::Possible };
+            let certainty = if offered.len() <= FEW {
+                Certainty::Likely
+            } else {
+                Certainty::Possible
+            };
             Some(diagnosis(
                 certainty,
-                format!("{} has none of the cipher suites that this client offers ({})", case.peer(), listed(&offered)),
+                format!(
+                    "{} has none of the cipher suites that this client offers ({})",
+                    case.peer(),
+                    listed(&offered)
+                ),
                 format!(
                     "The server answered the ClientHello with handshake_failure and chose nothing, so something in this offer suits it not. \
                      This client offers only {} cipher suites. What remains besides: the server wants a newer version than {}, a key \
@@ -33,14 +41,20 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         "insufficient_security" => Some(diagnosis(
             Certainty::Likely,
             format!("{} wants stronger cipher suites than this client offers", case.peer()),
-            format!("The alert insufficient_security says that the offer ({}) is too weak for the server.", listed(&offered)),
+            format!(
+                "The alert insufficient_security says that the offer ({}) is too weak for the server.",
+                listed(&offered)
+            ),
         )),
         _ => None,
     }
 }
 
 fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
-    if case.says("no cipher suites in common") || case.says("No negotiable cipher suite") || case.says("No appropriate cipher suite") {
+    if case.says("no cipher suites in common")
+        || case.says("No negotiable cipher suite")
+        || case.says("No appropriate cipher suite")
+    {
         if case.handshake.keys_missing > 0 {
             return Some(diagnosis(
                 Certainty::Likely,
@@ -53,10 +67,17 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
                 ),
             ));
         }
-        let certainty = if !offered.is_empty() && is_narrow(offered) { Certainty::Proven } else { Certainty::Likely };
+        let certainty = if !offered.is_empty() && is_narrow(offered) {
+            Certainty::Proven
+        } else {
+            Certainty::Likely
+        };
         return Some(diagnosis(
             certainty,
-            format!("the client offers no cipher suite that this server can use ({})", listed(offered)),
+            format!(
+                "the client offers no cipher suite that this server can use ({})",
+                listed(offered)
+            ),
             format!(
                 "Offered: {}. Usable here: none of them. A server without a usable key, or with a key of another type than the suites \
                  need, says the same: look at its key store as well as at its list of cipher suites.",
@@ -83,7 +104,13 @@ fn is_narrow(offered: &[&str]) -> bool {
 }
 
 fn diagnosis(certainty: Certainty, summary: String, explanation: String) -> Diagnosis {
-    Diagnosis { cause: &CIPHER_SUITE_MISMATCH, certainty, summary, explanation, topics: TOPICS }
+    Diagnosis {
+        cause: &CIPHER_SUITE_MISMATCH,
+        certainty,
+        summary,
+        explanation,
+        topics: TOPICS,
+    }
 }
 
 #[cfg(test)]
@@ -93,8 +120,14 @@ mod tests {
 
     #[test]
     fn a_narrow_offer_is_refused() {
-        let finding = only(&(client_hello_of("a.example", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384(0xC030)") + &received("handshake_failure")));
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("CipherSuiteMismatch", Certainty::Likely));
+        let finding = only(
+            &(client_hello_of("a.example", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384(0xC030)")
+                + &received("handshake_failure")),
+        );
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("CipherSuiteMismatch", Certainty::Likely)
+        );
     }
 
     #[test]
@@ -107,7 +140,11 @@ mod tests {
     #[test]
     fn the_server_says_it() {
         let log = client_hello("a.example").replace("Produced", "Consuming")
-            + &fatal("HANDSHAKE_FAILURE", "no cipher suites in common", "javax.net.ssl.SSLHandshakeException");
+            + &fatal(
+                "HANDSHAKE_FAILURE",
+                "no cipher suites in common",
+                "javax.net.ssl.SSLHandshakeException",
+            );
         assert_eq!(only(&log).cause, "CipherSuiteMismatch");
     }
 }

@@ -19,13 +19,21 @@ const REFUSING: [&str; 9] = [
 const TOPICS: &[Topic] = &[Topic::CertificateRequest, Topic::OwnCertificates];
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
-    if case.is_client() { as_client(case) } else { as_server(case) }
+    if case.is_client() {
+        as_client(case)
+    } else {
+        as_server(case)
+    }
 }
 
 fn as_client(case: &Case<'_>) -> Option<Diagnosis> {
     let alert = case.peer_alert();
     if alert == Some("certificate_required") && !case.handshake.sent_client_certificate() {
-        return Some(missing(case, Certainty::Proven, "The server's alert says so: certificate_required."));
+        return Some(missing(
+            case,
+            Certainty::Proven,
+            "The server's alert says so: certificate_required.",
+        ));
     }
     if case.handshake.sent_no_client_certificate() {
         return match alert {
@@ -37,7 +45,9 @@ fn as_client(case: &Case<'_>) -> Option<Diagnosis> {
             Some(alert) if REFUSING.contains(&alert) || alert == "handshake_failure" => Some(missing(
                 case,
                 Certainty::Likely,
-                &format!("This client answered the request with an empty list, and the server ended the handshake with {alert}."),
+                &format!(
+                    "This client answered the request with an empty list, and the server ended the handshake with {alert}."
+                ),
             )),
             None if case.failure.is_transport() && !case.says("Read timed out") => Some(missing(
                 case,
@@ -50,12 +60,28 @@ fn as_client(case: &Case<'_>) -> Option<Diagnosis> {
     }
     let alert = alert?;
     if case.handshake.sent_client_certificate() && (REFUSING.contains(&alert) || alert == "handshake_failure") {
-        let own = case.handshake.own_chain.as_ref().and_then(|chain| chain.first()).map(|own| own.subject.as_str()).unwrap_or_default();
+        let own = case
+            .handshake
+            .own_chain
+            .as_ref()
+            .and_then(|chain| chain.first())
+            .map(|own| own.subject.as_str())
+            .unwrap_or_default();
         return Some(Diagnosis {
             cause: &CLIENT_CERTIFICATE_REJECTED,
-            certainty: if alert == "handshake_failure" { Certainty::Likely } else { Certainty::Proven },
-            summary: format!("{} refuses the client certificate \"{own}\" with the alert {alert}", case.peer()),
-            explanation: format!("This client sent its certificate when asked, and the server answered {}.", meaning(alert)),
+            certainty: if alert == "handshake_failure" {
+                Certainty::Likely
+            } else {
+                Certainty::Proven
+            },
+            summary: format!(
+                "{} refuses the client certificate \"{own}\" with the alert {alert}",
+                case.peer()
+            ),
+            explanation: format!(
+                "This client sent its certificate when asked, and the server answered {}.",
+                meaning(alert)
+            ),
             topics: TOPICS,
         });
     }
@@ -71,7 +97,10 @@ fn missing(case: &Case<'_>, certainty: Certainty, why: &str) -> Diagnosis {
     Diagnosis {
         cause: &CLIENT_CERTIFICATE_MISSING,
         certainty,
-        summary: format!("{} asked for a client certificate and this client had none to send", case.peer()),
+        summary: format!(
+            "{} asked for a client certificate and this client had none to send",
+            case.peer()
+        ),
         explanation: format!("{why}{accepted}"),
         topics: TOPICS,
     }
@@ -85,13 +114,18 @@ fn as_server(case: &Case<'_>) -> Option<Diagnosis> {
             || (case.is_server() && case.says("Empty server certificate chain"));
         if empty && !case.failure.received {
             let names = case.handshake.requested.as_deref().unwrap_or_default();
-            let accepted =
-                if names.is_empty() { String::new() } else { format!(" It was told to send one of {}.", quoted(names)) };
+            let accepted = if names.is_empty() {
+                String::new()
+            } else {
+                format!(" It was told to send one of {}.", quoted(names))
+            };
             return Some(Diagnosis {
                 cause: &CLIENT_CERTIFICATE_MISSING,
                 certainty: Certainty::Proven,
                 summary: "the client was asked for a certificate and sent none".to_owned(),
-                explanation: format!("This server requires a client certificate, and the client's list was empty.{accepted}"),
+                explanation: format!(
+                    "This server requires a client certificate, and the client's list was empty.{accepted}"
+                ),
                 topics: TOPICS,
             });
         }
@@ -116,7 +150,10 @@ fn as_server(case: &Case<'_>) -> Option<Diagnosis> {
     let own = case.handshake.own_chain.as_deref().unwrap_or_default();
     let hint = match own {
         [leaf] if !leaf.is_self_signed() => {
-            format!(" This server sent only \"{}\"; its issuer \"{}\" was not sent along.", leaf.subject, leaf.issuer)
+            format!(
+                " This server sent only \"{}\"; its issuer \"{}\" was not sent along.",
+                leaf.subject, leaf.issuer
+            )
         }
         [leaf] => format!(" This server sent the self-signed certificate \"{}\".", leaf.subject),
         _ => String::new(),
@@ -133,7 +170,11 @@ fn as_server(case: &Case<'_>) -> Option<Diagnosis> {
 fn quoted(names: &[String]) -> String {
     const SHOWN: usize = 4;
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect();
-    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    let more = if names.len() > SHOWN {
+        format!(" and {} more", names.len() - SHOWN)
+    } else {
+        String::new()
+    };
     shown.join(", ") + &more
 }
 
@@ -141,8 +182,10 @@ fn quoted(names: &[String]) -> String {
 fn meaning(alert: &str) -> String {
     let meaning = match alert {
         "unknown_ca" => "it does not trust the issuer",
-        "certificate_unknown" => "it does not accept the certificate for a reason it does not tell; Java clients mean an untrusted issuer \
-                                  or the wrong host name",
+        "certificate_unknown" => {
+            "it does not accept the certificate for a reason it does not tell; Java clients mean an untrusted issuer \
+                                  or the wrong host name"
+        }
         "certificate_expired" => "it holds the certificate, or one of its chain, for expired",
         "certificate_revoked" => "it holds the certificate for revoked",
         "unsupported_certificate" => "it cannot use this kind of certificate or key",
@@ -166,17 +209,30 @@ mod tests {
                 Some("\"CertificateRequest\": {\n  \"certificate authorities\": [CN=Lab CA]\n}"),
             )
             + &record("Consuming server Finished handshake message", None)
-            + &record("Produced client Certificate message", Some("\"Certificate\": {\n  \"certificate_list\": [  \n]\n}"))
+            + &record(
+                "Produced client Certificate message",
+                Some("\"Certificate\": {\n  \"certificate_list\": [  \n]\n}"),
+            )
             + &record("Produced client Finished handshake message", None)
     }
 
     #[test]
     fn refused_after_the_client_has_finished() {
         let log = asked()
-            + &record("Received alert message", Some("\"Alert\": {\n  \"level\"      : \"fatal\",\n  \"description\": \"certificate_required\"\n}"))
-            + &fatal("CERTIFICATE_REQUIRED", "Received fatal alert: certificate_required", "javax.net.ssl.SSLHandshakeException");
+            + &record(
+                "Received alert message",
+                Some("\"Alert\": {\n  \"level\"      : \"fatal\",\n  \"description\": \"certificate_required\"\n}"),
+            )
+            + &fatal(
+                "CERTIFICATE_REQUIRED",
+                "Received fatal alert: certificate_required",
+                "javax.net.ssl.SSLHandshakeException",
+            );
         let finding = only(&log);
-        assert_eq!((finding.cause.as_str(), finding.certainty, finding.count), ("ClientCertificateMissing", Certainty::Proven, 1));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty, finding.count),
+            ("ClientCertificateMissing", Certainty::Proven, 1)
+        );
         assert!(finding.explanation.contains("CN=Lab CA"));
     }
 
@@ -188,8 +244,16 @@ mod tests {
 
     #[test]
     fn a_broken_pipe_does_not_hide_it() {
-        let log = asked() + &fatal("UNEXPECTED_MESSAGE", "Broken pipe (Write failed)", "java.net.SocketException");
+        let log = asked()
+            + &fatal(
+                "UNEXPECTED_MESSAGE",
+                "Broken pipe (Write failed)",
+                "java.net.SocketException",
+            );
         let finding = only(&log);
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("ClientCertificateMissing", Certainty::Likely));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("ClientCertificateMissing", Certainty::Likely)
+        );
     }
 }

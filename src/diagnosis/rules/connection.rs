@@ -10,15 +10,36 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     if case.says("timed out") || case.failure.thrown.has("SocketTimeoutException") {
         return Some(broken(case, &HANDSHAKE_TIMEOUT, "did not answer in time"));
     }
-    let closed = ["Remote host terminated the handshake", "Remote host closed connection", "SSL peer shut down incorrectly", "closed connection during handshake"];
+    let closed = [
+        "Remote host terminated the handshake",
+        "Remote host closed connection",
+        "SSL peer shut down incorrectly",
+        "closed connection during handshake",
+    ];
     if closed.iter().any(|text| case.says(text)) || case.says("Received close_notify during handshake") {
-        return Some(broken(case, &PEER_CLOSED_CONNECTION, "closed the connection during the handshake, without an alert"));
+        return Some(broken(
+            case,
+            &PEER_CLOSED_CONNECTION,
+            "closed the connection during the handshake, without an alert",
+        ));
     }
-    if case.says("Connection reset") || case.says("Broken pipe") || case.says("forcibly closed") || case.says("connection was aborted") {
-        return Some(broken(case, &CONNECTION_RESET, "or something in between reset the connection during the handshake"));
+    if case.says("Connection reset")
+        || case.says("Broken pipe")
+        || case.says("forcibly closed")
+        || case.says("connection was aborted")
+    {
+        return Some(broken(
+            case,
+            &CONNECTION_RESET,
+            "or something in between reset the connection during the handshake",
+        ));
     }
     if case.failure.is_transport() || case.says("readHandshakeRecord") {
-        return Some(broken(case, &PEER_CLOSED_CONNECTION, "or this end's own code closed the connection during the handshake"));
+        return Some(broken(
+            case,
+            &PEER_CLOSED_CONNECTION,
+            "or this end's own code closed the connection during the handshake",
+        ));
     }
     None
 }
@@ -59,7 +80,11 @@ fn remaining(case: &Case<'_>) -> String {
          connection; or the port does not speak TLS.",
         listed(&case.offered_versions()),
         listed(&case.offered_suites()),
-        handshake.client_hello.as_ref().and_then(|hello| hello.server_name.as_deref()).unwrap_or("a client that names no host"),
+        handshake
+            .client_hello
+            .as_ref()
+            .and_then(|hello| hello.server_name.as_deref())
+            .unwrap_or("a client that names no host"),
     )
 }
 

@@ -24,8 +24,13 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let detail = case.failure.saying(text).unwrap_or(text);
     let wanted = wanted(detail);
     let leaf = case.handshake.peer_certificate();
-    let names = leaf.map(|leaf| leaf.names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_or_default();
-    let holder = leaf.map_or_else(|| "the server's certificate".to_owned(), |leaf| format!("certificate \"{}\"", leaf.subject));
+    let names = leaf
+        .map(|leaf| leaf.names.iter().map(String::as_str).collect::<Vec<_>>())
+        .unwrap_or_default();
+    let holder = leaf.map_or_else(
+        || "the server's certificate".to_owned(),
+        |leaf| format!("certificate \"{}\"", leaf.subject),
+    );
     let summary = match wanted {
         Some(host) => format!("{holder} is not for {host}, the host that was addressed"),
         None => format!("{holder} is not for the host that was addressed: {detail}"),
@@ -58,7 +63,10 @@ mod tests {
     #[test]
     fn another_host() {
         let log = client_hello("bank.example")
-            + &server_chain(&[Link { names: &["other.example"], ..Link::new("CN=other.example", "CN=CA") }])
+            + &server_chain(&[Link {
+                names: &["other.example"],
+                ..Link::new("CN=other.example", "CN=CA")
+            }])
             + &fatal(
                 "CERTIFICATE_UNKNOWN",
                 "No subject alternative DNS name matching bank.example found.",
@@ -66,7 +74,10 @@ mod tests {
             );
         let finding = only(&log);
         assert_eq!(finding.cause, "HostnameMismatch");
-        assert_eq!(finding.summary, "certificate \"CN=other.example\" is not for bank.example, the host that was addressed");
+        assert_eq!(
+            finding.summary,
+            "certificate \"CN=other.example\" is not for bank.example, the host that was addressed"
+        );
         assert!(finding.explanation.contains("other.example"));
     }
 }

@@ -4,9 +4,21 @@ use super::{Case, Certainty, Diagnosis, Topic};
 use crate::diagnosis::catalogue::INTERNAL_ERROR;
 
 pub(super) fn diagnosis(case: &Case<'_>) -> Diagnosis {
-    let innermost = case.failure.thrown.chain.first().map(|link| format!("{}: {}", link.class, link.message));
+    let innermost = case
+        .failure
+        .thrown
+        .chain
+        .first()
+        .map(|link| format!("{}: {}", link.class, link.message));
     let what = if case.failure.message.is_empty() {
-        innermost.or_else(|| case.failure.alert.as_ref().map(|alert| format!("it sent the alert {alert}"))).unwrap_or_default()
+        innermost
+            .or_else(|| {
+                case.failure
+                    .alert
+                    .as_ref()
+                    .map(|alert| format!("it sent the alert {alert}"))
+            })
+            .unwrap_or_default()
     } else {
         case.failure.message.clone()
     };

@@ -26,7 +26,9 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         cause: &KEY_USAGE,
         certainty: Certainty::Proven,
         summary: format!("a certificate of {} is not meant for this use: {detail}", case.peer()),
-        explanation: "The certificate's own extensions (key usage, extended key usage, basic constraints) forbid this role.".to_owned(),
+        explanation:
+            "The certificate's own extensions (key usage, extended key usage, basic constraints) forbid this role."
+                .to_owned(),
         topics: &[Topic::PeerCertificates],
     })
 }
@@ -38,7 +40,8 @@ mod tests {
     #[test]
     fn extended_key_usage() {
         let text = "Extended key usage does not permit use for TLS server authentication";
-        let log = client_hello("a.example") + &fatal("CERTIFICATE_UNKNOWN", text, "sun.security.validator.ValidatorException");
+        let log = client_hello("a.example")
+            + &fatal("CERTIFICATE_UNKNOWN", text, "sun.security.validator.ValidatorException");
         assert_eq!(only(&log).cause, "KeyUsage");
     }
 }

@@ -17,9 +17,17 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return None;
     }
     let text = TEXTS.iter().find(|text| case.says(text))?;
-    let groups: Vec<&str> =
-        case.handshake.client_hello.iter().flat_map(|hello| hello.groups.iter().map(String::as_str)).collect();
-    let offered = if groups.is_empty() { String::new() } else { format!(" The client offers {}.", listed(&groups)) };
+    let groups: Vec<&str> = case
+        .handshake
+        .client_hello
+        .iter()
+        .flat_map(|hello| hello.groups.iter().map(String::as_str))
+        .collect();
+    let offered = if groups.is_empty() {
+        String::new()
+    } else {
+        format!(" The client offers {}.", listed(&groups))
+    };
     Some(Diagnosis {
         cause: &NAMED_GROUP_MISMATCH,
         certainty: Certainty::Proven,
@@ -40,7 +48,11 @@ mod tests {
     #[test]
     fn at_the_server() {
         let log = client_hello("a.example").replace("Produced", "Consuming")
-            + &fatal("UNEXPECTED_MESSAGE", "No common named group", "javax.net.ssl.SSLProtocolException");
+            + &fatal(
+                "UNEXPECTED_MESSAGE",
+                "No common named group",
+                "javax.net.ssl.SSLProtocolException",
+            );
         assert_eq!(only(&log).cause, "NamedGroupMismatch");
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         explanation: if case.is_client() {
             "This end sent a ClientHello and got an answer that is no TLS record: a plain-text port, or a proxy that answers itself.".to_owned()
         } else {
-            "What came in is no TLS record: a client that speaks plain text (HTTP, a health check) to a TLS port.".to_owned()
+            "What came in is no TLS record: a client that speaks plain text (HTTP, a health check) to a TLS port."
+                .to_owned()
         },
         topics: &[],
     })
@@ -37,8 +38,15 @@ mod tests {
     #[test]
     fn a_plain_text_server() {
         let log = client_hello("bank.example")
-            + &fatal("UNEXPECTED_MESSAGE", "Unsupported or unrecognized SSL message", "javax.net.ssl.SSLException");
+            + &fatal(
+                "UNEXPECTED_MESSAGE",
+                "Unsupported or unrecognized SSL message",
+                "javax.net.ssl.SSLException",
+            );
         let finding = only(&log);
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("NotTls", Certainty::Proven));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("NotTls", Certainty::Proven)
+        );
     }
 }

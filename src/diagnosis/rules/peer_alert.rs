@@ -6,7 +6,11 @@ use crate::diagnosis::catalogue::PEER_ALERT;
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let alert = case.peer_alert()?;
     let straight = case.handshake.client_hello.is_some() && case.is_client() && !case.peer_answered();
-    let stage = if straight { "straight after the ClientHello" } else { "during the handshake" };
+    let stage = if straight {
+        "straight after the ClientHello"
+    } else {
+        "during the handshake"
+    };
     let remaining = match alert {
         "handshake_failure" if straight && !case.offered_suites().is_empty() => format!(
             "The server chose nothing from the offer and does not say why. What remains: no common cipher suite (offered: {}), key exchange \
@@ -14,11 +18,14 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
              nearly every server has, so a missing cipher suite is not the first thing to suspect.",
             listed(&case.offered_suites())
         ),
-        "handshake_failure" => "The other end gave up after the hellos: authentication or key exchange did not suit it.".to_owned(),
+        "handshake_failure" => {
+            "The other end gave up after the hellos: authentication or key exchange did not suit it.".to_owned()
+        }
         "internal_error" => "The other end failed in itself.".to_owned(),
         "close_notify" | "user_canceled" => "The other end did not want to go on.".to_owned(),
         "unexpected_message" | "illegal_parameter" | "decode_error" | "decrypt_error" | "bad_record_mac" => {
-            "The other end could not make sense of a message: a defect of an implementation, or a device in between.".to_owned()
+            "The other end could not make sense of a message: a defect of an implementation, or a device in between."
+                .to_owned()
         }
         _ => "Its meaning is that of RFC 8446 §6.2.".to_owned(),
     };
@@ -39,6 +46,9 @@ mod tests {
     fn an_alert_without_a_cause() {
         let finding = only(&(client_hello("a.example") + &received("internal_error")));
         assert_eq!(finding.cause, "PeerAlert");
-        assert_eq!(finding.summary, "a.example ended the handshake straight after the ClientHello with the alert internal_error");
+        assert_eq!(
+            finding.summary,
+            "a.example ended the handshake straight after the ClientHello with the alert internal_error"
+        );
     }
 }

@@ -17,7 +17,10 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
     if let Some(text) = case.failure.saying("is not accepted by client preferences") {
         let (_, client) = bracketed(text);
-        let server = text.split_once("protocol version ").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or("another version");
+        let server = text
+            .split_once("protocol version ")
+            .and_then(|(_, rest)| rest.split(' ').next())
+            .unwrap_or("another version");
         return Some(diagnosis(
             Certainty::Proven,
             format!("{} chose {server}, this client accepts {client}", case.peer()),
@@ -25,17 +28,36 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         ));
     }
     let old = [
-        ("but that protocol version is not enabled or not supported by the client", "the server chose a version that this client does not have"),
-        ("is not enabled or supported in server context", "the client asks for a version that this server does not have"),
-        ("not enabled or not supported", "the client asks for a version that this server does not have"),
-        ("SSLv2Hello is not enabled", "the client sends an SSLv2 hello, which this server does not accept"),
-        ("SSLv2Hello is disabled", "the client sends an SSLv2 hello, which this server does not accept"),
+        (
+            "but that protocol version is not enabled or not supported by the client",
+            "the server chose a version that this client does not have",
+        ),
+        (
+            "is not enabled or supported in server context",
+            "the client asks for a version that this server does not have",
+        ),
+        (
+            "not enabled or not supported",
+            "the client asks for a version that this server does not have",
+        ),
+        (
+            "SSLv2Hello is not enabled",
+            "the client sends an SSLv2 hello, which this server does not accept",
+        ),
+        (
+            "SSLv2Hello is disabled",
+            "the client sends an SSLv2 hello, which this server does not accept",
+        ),
     ];
     if !case.failure.received
         && let Some((text, summary)) = old.iter().find(|(text, _)| case.says(text))
     {
         let detail = case.failure.saying(text).unwrap_or(text);
-        return Some(diagnosis(Certainty::Proven, (*summary).to_owned(), format!("JSSE says: {detail}")));
+        return Some(diagnosis(
+            Certainty::Proven,
+            (*summary).to_owned(),
+            format!("JSSE says: {detail}"),
+        ));
     }
     if case.says("No appropriate protocol (protocol is disabled or cipher suites are inappropriate)") {
         return Some(diagnosis(
@@ -69,20 +91,36 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
 }
 
 fn diagnosis(certainty: Certainty, summary: String, explanation: String) -> Diagnosis {
-    Diagnosis { cause: &PROTOCOL_VERSION_MISMATCH, certainty, summary, explanation, topics: TOPICS }
+    Diagnosis {
+        cause: &PROTOCOL_VERSION_MISMATCH,
+        certainty,
+        summary,
+        explanation,
+        topics: TOPICS,
+    }
 }
 
 fn in_brackets(offered: &[&str]) -> String {
-    if offered.is_empty() { String::new() } else { format!(" ({})", listed(offered)) }
+    if offered.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", listed(offered))
+    }
 }
 
 fn only_old(offered: &[&str]) -> bool {
-    !offered.is_empty() && offered.iter().all(|version| matches!(*version, "SSLv3" | "TLSv1" | "TLSv1.0" | "TLSv1.1" | "TLS10" | "TLS11"))
+    !offered.is_empty()
+        && offered
+            .iter()
+            .all(|version| matches!(*version, "SSLv3" | "TLSv1" | "TLSv1.0" | "TLSv1.1" | "TLS10" | "TLS11"))
 }
 
 /// The contents of the first and the last pair of brackets, in today's spelling.
 fn bracketed(text: &str) -> (String, String) {
-    let mut found = text.split('[').skip(1).filter_map(|rest| rest.split_once(']').map(|(inner, _)| modern(inner)));
+    let mut found = text
+        .split('[')
+        .skip(1)
+        .filter_map(|rest| rest.split_once(']').map(|(inner, _)| modern(inner)));
     let first = found.next().unwrap_or_default();
     let last = found.last().unwrap_or_else(|| first.clone());
     (first, last)
@@ -117,13 +155,22 @@ mod tests {
                 "javax.net.ssl.SSLHandshakeException",
             );
         let finding = only(&log);
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("ProtocolVersionMismatch", Certainty::Proven));
-        assert_eq!(finding.summary, "the client offers TLSv1.2, this server accepts TLSv1.3: no version in common");
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("ProtocolVersionMismatch", Certainty::Proven)
+        );
+        assert_eq!(
+            finding.summary,
+            "the client offers TLSv1.2, this server accepts TLSv1.3: no version in common"
+        );
     }
 
     #[test]
     fn the_peers_alert() {
         let finding = only(&(client_hello("a.example") + &received("protocol_version")));
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("ProtocolVersionMismatch", Certainty::Proven));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("ProtocolVersionMismatch", Certainty::Proven)
+        );
     }
 }

@@ -17,7 +17,9 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     if own.is_none() && case.peer_alert() != Some("no_renegotiation") {
         return None;
     }
-    let detail = own.and_then(|text| case.failure.saying(text)).unwrap_or("the peer's alert no_renegotiation");
+    let detail = own
+        .and_then(|text| case.failure.saying(text))
+        .unwrap_or("the peer's alert no_renegotiation");
     Some(Diagnosis {
         cause: &RENEGOTIATION_REFUSED,
         certainty: Certainty::Proven,
@@ -34,7 +36,11 @@ mod tests {
     #[test]
     fn refused_here() {
         let log = client_hello("a.example")
-            + &fatal("HANDSHAKE_FAILURE", "Unsafe renegotiation is not allowed", "javax.net.ssl.SSLHandshakeException");
+            + &fatal(
+                "HANDSHAKE_FAILURE",
+                "Unsafe renegotiation is not allowed",
+                "javax.net.ssl.SSLHandshakeException",
+            );
         assert_eq!(only(&log).cause, "RenegotiationRefused");
     }
 }

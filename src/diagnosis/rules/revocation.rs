@@ -23,7 +23,10 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return Some(Diagnosis {
             cause: &CERTIFICATE_REVOKED,
             certainty: Certainty::Proven,
-            summary: format!("a certificate in the chain of {} has been revoked by its issuer", case.peer()),
+            summary: format!(
+                "a certificate in the chain of {} has been revoked by its issuer",
+                case.peer()
+            ),
             explanation: format!("The check says: {detail}"),
             topics: &[Topic::PeerCertificates],
         });
@@ -47,14 +50,16 @@ mod tests {
     #[test]
     fn no_responder() {
         let text = "PKIX path validation failed: java.security.cert.CertPathValidatorException: Certificate does not specify OCSP responder";
-        let log = client_hello("a.example") + &fatal("CERTIFICATE_UNKNOWN", text, "sun.security.validator.ValidatorException");
+        let log = client_hello("a.example")
+            + &fatal("CERTIFICATE_UNKNOWN", text, "sun.security.validator.ValidatorException");
         assert_eq!(only(&log).cause, "RevocationCheckFailed");
     }
 
     #[test]
     fn revoked() {
         let text = "PKIX path validation failed: java.security.cert.CertPathValidatorException: Certificate has been revoked, reason: KEY_COMPROMISE";
-        let log = client_hello("a.example") + &fatal("CERTIFICATE_REVOKED", text, "sun.security.validator.ValidatorException");
+        let log = client_hello("a.example")
+            + &fatal("CERTIFICATE_REVOKED", text, "sun.security.validator.ValidatorException");
         assert_eq!(only(&log).cause, "CertificateRevoked");
     }
 }

@@ -5,12 +5,20 @@ use crate::diagnosis::catalogue::SERVER_NAME_UNRECOGNIZED;
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let own = case.says("Unrecognized server name indication");
-    let warned = case.says("Received handshake warning: unrecognized_name") || case.says("handshake alert:  unrecognized_name");
+    let warned =
+        case.says("Received handshake warning: unrecognized_name") || case.says("handshake alert:  unrecognized_name");
     if !(own || warned || case.peer_alert() == Some("unrecognized_name")) {
         return None;
     }
-    let name = case.handshake.client_hello.as_ref().and_then(|hello| hello.server_name.as_deref());
-    let asked = name.map_or_else(|| "the client named no host".to_owned(), |name| format!("the client asked for \"{name}\""));
+    let name = case
+        .handshake
+        .client_hello
+        .as_ref()
+        .and_then(|hello| hello.server_name.as_deref());
+    let asked = name.map_or_else(
+        || "the client named no host".to_owned(),
+        |name| format!("the client asked for \"{name}\""),
+    );
     Some(Diagnosis {
         cause: &SERVER_NAME_UNRECOGNIZED,
         certainty: Certainty::Proven,
@@ -33,6 +41,9 @@ mod tests {
     fn the_peers_alert() {
         let finding = only(&(client_hello("a.example") + &received("unrecognized_name")));
         assert_eq!(finding.cause, "ServerNameUnrecognized");
-        assert_eq!(finding.summary, "the server does not know the host a.example that this client asked for");
+        assert_eq!(
+            finding.summary,
+            "the server does not know the host a.example that this client asked for"
+        );
     }
 }

@@ -42,7 +42,11 @@ mod tests {
     #[test]
     fn at_the_client() {
         let log = client_hello("a.example")
-            + &fatal("HANDSHAKE_FAILURE", "No supported signature algorithm", "javax.net.ssl.SSLHandshakeException");
+            + &fatal(
+                "HANDSHAKE_FAILURE",
+                "No supported signature algorithm",
+                "javax.net.ssl.SSLHandshakeException",
+            );
         assert_eq!(only(&log).cause, "SignatureAlgorithmMismatch");
     }
 }

@@ -3,7 +3,8 @@
 use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Finding, Report};
 
-const SUITES: &str = "TLS_AES_256_GCM_SHA384(0x1302), TLS_AES_128_GCM_SHA256(0x1301), TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384(0xC030)";
+const SUITES: &str =
+    "TLS_AES_256_GCM_SHA384(0x1302), TLS_AES_128_GCM_SHA256(0x1301), TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384(0xC030)";
 
 /// One record on the thread `main`.
 pub(super) fn record(message: &str, payload: Option<&str>) -> String {
@@ -29,7 +30,9 @@ pub(super) fn client_hello_of(host: &str, suites: &str) -> String {
 
 /// The ServerHello that comes in.
 pub(super) fn server_hello(version: &str) -> String {
-    let payload = format!("\"ServerHello\": {{\n  \"server version\"      : \"{version}\",\n  \"cipher suite\"        : \"TLS_AES_256_GCM_SHA384(0x1302)\"\n}}");
+    let payload = format!(
+        "\"ServerHello\": {{\n  \"server version\"      : \"{version}\",\n  \"cipher suite\"        : \"TLS_AES_256_GCM_SHA384(0x1302)\"\n}}"
+    );
     record("Consuming ServerHello handshake message", Some(&payload))
 }
 
@@ -44,7 +47,12 @@ pub(super) struct Link<'a> {
 
 impl<'a> Link<'a> {
     pub(super) fn new(subject: &'a str, issuer: &'a str) -> Self {
-        Self { subject, issuer, not_after: "2036-11-20 14:47:22.000 GMT", names: &[] }
+        Self {
+            subject,
+            issuer,
+            not_after: "2036-11-20 14:47:22.000 GMT",
+            names: &[],
+        }
     }
 }
 
@@ -71,7 +79,10 @@ impl std::fmt::Display for Link<'_> {
 /// A server's chain that comes in.
 pub(super) fn server_chain(chain: &[Link<'_>]) -> String {
     let list: Vec<String> = chain.iter().map(Link::to_string).collect();
-    record("Consuming server Certificate handshake message", Some(&format!("\"Certificates\": [\n{}\n]", list.join(",\n"))))
+    record(
+        "Consuming server Certificate handshake message",
+        Some(&format!("\"Certificates\": [\n{}\n]", list.join(",\n"))),
+    )
 }
 
 /// A fatal error of this end with one exception beneath.
@@ -81,14 +92,28 @@ pub(super) fn fatal(alert: &str, message: &str, class: &str) -> String {
 
 /// A fatal error of this end with these lines of a throwable.
 pub(super) fn fatal_with(alert: &str, message: &str, thrown: &[&str]) -> String {
-    let lines: Vec<String> = thrown.iter().map(|line| format!("  {line}\n  \tat java.base/x.Y.startHandshake(Y.java:1)")).collect();
-    record(&format!("Fatal ({alert}): {message}"), Some(&format!("\"throwable\" : {{\n{}}}\n", lines.join("\n"))))
+    let lines: Vec<String> = thrown
+        .iter()
+        .map(|line| format!("  {line}\n  \tat java.base/x.Y.startHandshake(Y.java:1)"))
+        .collect();
+    record(
+        &format!("Fatal ({alert}): {message}"),
+        Some(&format!("\"throwable\" : {{\n{}}}\n", lines.join("\n"))),
+    )
 }
 
 /// A fatal alert of the peer.
 pub(super) fn received(alert: &str) -> String {
-    record("Received alert message", Some(&format!("\"Alert\": {{\n  \"level\"      : \"fatal\",\n  \"description\": \"{alert}\"\n}}")))
-        + &fatal(&alert.to_uppercase(), &format!("Received fatal alert: {alert}"), "javax.net.ssl.SSLHandshakeException")
+    record(
+        "Received alert message",
+        Some(&format!(
+            "\"Alert\": {{\n  \"level\"      : \"fatal\",\n  \"description\": \"{alert}\"\n}}"
+        )),
+    ) + &fatal(
+        &alert.to_uppercase(),
+        &format!("Received fatal alert: {alert}"),
+        "javax.net.ssl.SSLHandshakeException",
+    )
 }
 
 /// The report on a log.

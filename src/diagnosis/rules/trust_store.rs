@@ -23,7 +23,8 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         cause: &TRUST_STORE_UNREADABLE,
         certainty: Certainty::Proven,
         summary: "a key or trust store of this JVM cannot be read".to_owned(),
-        explanation: "The exception in the evidence says whether its type, its password or its content is at fault.".to_owned(),
+        explanation: "The exception in the evidence says whether its type, its password or its content is at fault."
+            .to_owned(),
         topics: &[],
     })
 }

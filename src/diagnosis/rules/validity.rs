@@ -10,7 +10,12 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return Some(outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired"));
     }
     if thrown.has("CertificateNotYetValidException") || case.says("NotBefore: ") {
-        return Some(outside(case, &CERTIFICATE_NOT_YET_VALID, "NotBefore: ", "is not valid before"));
+        return Some(outside(
+            case,
+            &CERTIFICATE_NOT_YET_VALID,
+            "NotBefore: ",
+            "is not valid before",
+        ));
     }
     // Through java.util.logging the exception beneath is lost; the alert still tells, from 17.0.16 and 21.0.9 on.
     let failed = case.says("validity check failed") || case.says("timestamp check failed");
@@ -21,18 +26,28 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         }
         let mut diagnosis = outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired");
         diagnosis.certainty = Certainty::Likely;
-        diagnosis.explanation.push_str(" The log does not say which end of the period was missed: CertificateNotYetValid looks the same.");
+        diagnosis.explanation.push_str(
+            " The log does not say which end of the period was missed: CertificateNotYetValid looks the same.",
+        );
         return Some(diagnosis);
     }
     None
 }
 
 fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Diagnosis {
-    let date = case.failure.saying(key).and_then(|message| message.split_once(key)).map(|(_, date)| date.trim().trim_end_matches('}'));
+    let date = case
+        .failure
+        .saying(key)
+        .and_then(|message| message.split_once(key))
+        .map(|(_, date)| date.trim().trim_end_matches('}'));
     let chain = case.handshake.peer_chain.as_deref().unwrap_or_default();
     let culprit = culprit(chain, key, date);
     let when = date.map(|date| format!(" {date}")).unwrap_or_default();
-    let on = if cause.id == CERTIFICATE_EXPIRED.id && date.is_some() { " on" } else { "" };
+    let on = if cause.id == CERTIFICATE_EXPIRED.id && date.is_some() {
+        " on"
+    } else {
+        ""
+    };
     let summary = match culprit {
         Some(certificate) => format!("certificate \"{}\" {verb}{on}{when}", certificate.subject),
         None => format!("a certificate in the chain of {} {verb}{on}{when}", case.peer()),
@@ -46,9 +61,16 @@ fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Dia
             certificate.not_before,
             certificate.not_after
         ),
-        None => "The exception names the date, not the certificate; compare it with the chain and the trust store.".to_owned(),
+        None => "The exception names the date, not the certificate; compare it with the chain and the trust store."
+            .to_owned(),
     };
-    Diagnosis { cause, certainty: Certainty::Proven, summary, explanation, topics: &[Topic::PeerCertificates] }
+    Diagnosis {
+        cause,
+        certainty: Certainty::Proven,
+        summary,
+        explanation,
+        topics: &[Topic::PeerCertificates],
+    }
 }
 
 /// The certificate that bears this date. Chains print `2020-01-31 14:47:30.000 GMT`, exceptions `Fri Jan 31 14:47:30 GMT 2020`:
@@ -56,14 +78,22 @@ fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Dia
 fn culprit<'a>(chain: &'a [Certificate], key: &str, date: Option<&str>) -> Option<&'a Certificate> {
     let date = date?;
     let parts: Vec<&str> = date.split_whitespace().collect();
-    let &[_, month, day, time, .., year] = parts.as_slice() else { return None };
-    let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        .iter()
-        .position(|name| *name == month)?
+    let &[_, month, day, time, .., year] = parts.as_slice() else {
+        return None;
+    };
+    let month = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+    .iter()
+    .position(|name| *name == month)?
         + 1;
     let modern = format!("{year}-{month:02}-{day:0>2} {time}");
     let mut found = chain.iter().filter(|certificate| {
-        let printed = if key == "NotAfter: " { &certificate.not_after } else { &certificate.not_before };
+        let printed = if key == "NotAfter: " {
+            &certificate.not_after
+        } else {
+            &certificate.not_before
+        };
         printed == date || printed.starts_with(&modern)
     });
     let first = found.next()?;
@@ -79,7 +109,10 @@ mod tests {
     #[test]
     fn the_certificate_that_bears_the_date() {
         let log = client_hello("bank.example")
-            + &server_chain(&[Link { not_after: "2020-01-31 14:47:30.000 GMT", ..Link::new("CN=bank.example", "CN=CA") }])
+            + &server_chain(&[Link {
+                not_after: "2020-01-31 14:47:30.000 GMT",
+                ..Link::new("CN=bank.example", "CN=CA")
+            }])
             + &fatal_with(
                 "CERTIFICATE_UNKNOWN",
                 "PKIX path validation failed: java.security.cert.CertPathValidatorException: validity check failed",
@@ -89,8 +122,14 @@ mod tests {
                 ],
             );
         let finding = only(&log);
-        assert_eq!((finding.cause.as_str(), finding.certainty), ("CertificateExpired", Certainty::Proven));
-        assert_eq!(finding.summary, "certificate \"CN=bank.example\" expired on Fri Jan 31 14:47:30 GMT 2020");
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("CertificateExpired", Certainty::Proven)
+        );
+        assert_eq!(
+            finding.summary,
+            "certificate \"CN=bank.example\" expired on Fri Jan 31 14:47:30 GMT 2020"
+        );
     }
 
     #[test]

@@ -1,0 +1,32 @@
+# Everything that is built, shown and tested. Each target says what it does and how long its steps take.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Start a cluster of its own and show a session from end to end (CLUSTER=current REGISTRY=… for yours)
+	@tests/demo.sh
+
+.PHONY: demo-shell
+demo-shell: ## Open a shell in the demo's cluster, with kubectl and helm
+	@tests/cluster/enter.sh demo
+
+.PHONY: demo-down
+demo-down: ## End the demo's cluster
+	@tests/cluster/down.sh demo
+
+.PHONY: test
+test: ## Run all checks and tests, those on a real cluster included
+	@tests/run.sh
+
+.PHONY: crds
+crds: ## Write the custom resource definition anew from the Rust types
+	@UPDATE_CRDS=1 cargo test --quiet --test it crd
+
+.PHONY: bench-latency
+bench-latency: ## Measure the time from a log line to its answer in the status, on the demo's cluster (make demo first)
+	@cargo bench --quiet --profile dev --bench line_to_status --no-run
+	@tests/cluster/enter.sh demo cargo bench --quiet --profile dev --bench line_to_status

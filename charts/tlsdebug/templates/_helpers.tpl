@@ -1,0 +1,47 @@
+{{- define "tlsdebug.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "tlsdebug.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains (include "tlsdebug.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "tlsdebug.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tlsdebug.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "tlsdebug.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "tlsdebug.labels" -}}
+{{ include "tlsdebug.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{- define "tlsdebug.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "tlsdebug.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Whether the operator is to look for the admission policy. It can only where it has a ClusterRole; elsewhere the
+administrator vouches for it, by having this release install it or by saying so.
+*/}}
+{{- define "tlsdebug.requireAdmissionPolicy" -}}
+{{- if not .Values.watchNamespaces -}}
+{{- .Values.requireAdmissionPolicy -}}
+{{- else if and .Values.requireAdmissionPolicy (not .Values.admissionPolicy.enabled) -}}
+{{- fail "With watchNamespaces the operator cannot look for the admission policy: set admissionPolicy.enabled=true to install it with this release, or requireAdmissionPolicy=false to vouch that another one is in its place" -}}
+{{- else -}}
+false
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,152 @@
+//! Writing to the API: one plan's action, and the status.
+
+use json_patch::Patch as JsonPatch;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::core::Status;
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use super::observe::{Observed, workload};
+use super::plan::{Action, FINALIZER};
+use crate::session::{TLSDebugSession, TLSDebugSessionStatus};
+use crate::workload::ownership::FIELD_MANAGER;
+use crate::workload::patch::Builder;
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It went through, or there was nothing to write.
+    Done,
+    /// The world has moved since it was observed: plan anew.
+    Moved,
+    /// The operator may not do it.
+    Forbidden(String),
+    /// The API server does not accept it, though nothing has moved.
+    Rejected(String),
+}
+
+/// Carries out one action.
+pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube::Result<Outcome> {
+    let session = &observed.session;
+    let namespace = session.namespace().unwrap_or_default();
+    let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), &namespace);
+    let result = match action {
+        Action::None => return Ok(Outcome::Done),
+        Action::AddFinalizer => write(&sessions, &session.name_any(), finalizer(session, true)).await,
+        Action::RemoveFinalizer => write(&sessions, &session.name_any(), finalizer(session, false)).await,
+        Action::Inject(patch) | Action::Restore(patch) => {
+            let deployments = Api::<Deployment>::namespaced(client.clone(), &namespace);
+            write(&deployments, &session.spec.target.name, patch.clone()).await
+        }
+        Action::GiveOwnershipBack {
+            managed_fields,
+            resource_version,
+        } => {
+            let deployments = Api::<Deployment>::namespaced(client.clone(), &namespace);
+            let patch = Builder::default()
+                .test(&["metadata", "resourceVersion"], resource_version.as_str())
+                .replace(&["metadata", "managedFields"], json!(managed_fields))
+                .build();
+            write(&deployments, &session.spec.target.name, patch).await
+        }
+        Action::DeleteReplicaSet(set) => {
+            let parameters = DeleteParams::background().preconditions(Preconditions {
+                uid: Some(set.uid.clone()),
+                resource_version: Some(set.resource_version.clone()),
+            });
+            Api::<ReplicaSet>::namespaced(client.clone(), &namespace)
+                .delete(&set.name, &parameters)
+                .await
+                .map(|_| ())
+        }
+        Action::DeleteSession => {
+            let parameters = DeleteParams::background().preconditions(Preconditions {
+                uid: session.uid(),
+                resource_version: None,
+            });
+            sessions.delete(&session.name_any(), &parameters).await.map(|_| ())
+        }
+    };
+    match result {
+        Ok(()) => Ok(Outcome::Done),
+        Err(kube::Error::Api(status)) => judge(client, observed, action, *status).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Reports a status; nothing is written where it is the same.
+pub async fn report(client: &Client, session: &TLSDebugSession, status: &TLSDebugSessionStatus) -> kube::Result<bool> {
+    if session.status.as_ref() == Some(status) {
+        return Ok(false);
+    }
+    let namespace = session.namespace().unwrap_or_default();
+    let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), &namespace);
+    let patch = Builder::default()
+        .test(&["metadata", "uid"], session.uid().unwrap_or_default())
+        .add(&["status"], json!(status))
+        .build();
+    let parameters = PatchParams::apply(FIELD_MANAGER);
+    match sessions
+        .patch_status(&session.name_any(), &parameters, &Patch::Json::<()>(patch))
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn write<K>(api: &Api<K>, name: &str, patch: JsonPatch) -> kube::Result<()>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    api.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Json::<()>(patch))
+        .await
+        .map(|_| ())
+}
+
+fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
+    let uid = Builder::default().test(&["metadata", "uid"], session.uid().unwrap_or_default());
+    let position = session.finalizers().iter().position(|finalizer| finalizer == FINALIZER);
+    match (wanted, position) {
+        (true, None) if session.finalizers().is_empty() => uid.add(&["metadata", "finalizers"], json!([FINALIZER])),
+        (true, None) => uid.add(&["metadata", "finalizers", "-"], FINALIZER),
+        (false, Some(position)) => {
+            let position = position.to_string();
+            let path = ["metadata", "finalizers", position.as_str()];
+            uid.test(&path, FINALIZER).remove(&path)
+        }
+        _ => uid,
+    }
+    .build()
+}
+
+/// A failed `test` is answered 422 without details, exactly as a rejected template is: only a fresh read tells them apart.
+async fn judge(client: &Client, observed: &Observed, action: &Action, status: Status) -> kube::Result<Outcome> {
+    if status.is_forbidden() {
+        return Ok(Outcome::Forbidden(status.message));
+    }
+    if status.is_not_found() || status.is_conflict() {
+        return Ok(Outcome::Moved);
+    }
+    if status.code != 422 {
+        return Err(kube::Error::Api(status.boxed()));
+    }
+    if !matches!(action, Action::Inject(_) | Action::Restore(_)) {
+        return Ok(Outcome::Moved);
+    }
+    let fresh = workload(client, &observed.session).await?;
+    let is_same = match (&fresh, &observed.workload) {
+        (Some(fresh), Some(seen)) => {
+            (fresh.uid(), fresh.metadata.generation, &fresh.template)
+                == (seen.uid(), seen.metadata.generation, &seen.template)
+        }
+        _ => false,
+    };
+    Ok(if is_same {
+        Outcome::Rejected(status.message)
+    } else {
+        Outcome::Moved
+    })
+}

@@ -1,0 +1,72 @@
+//! The admin port: probes and metrics.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use super::Error;
+use super::reconcile::Context;
+
+/// What is counted.
+#[derive(Debug, Default, Clone)]
+pub struct Metrics {
+    /// Looks at sessions.
+    pub reconciles: Counter,
+    /// Looks that ended with an error of the API.
+    pub errors: Counter,
+    /// Status writes.
+    pub status_writes: Counter,
+}
+
+impl Metrics {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("tlsdebug");
+        registry.register("reconciles", "Looks at sessions", self.reconciles.clone());
+        registry.register(
+            "reconcile_errors",
+            "Looks that ended with an error of the API",
+            self.errors.clone(),
+        );
+        registry.register("status_writes", "Status writes", self.status_writes.clone());
+        registry
+    }
+}
+
+/// Takes the port.
+pub async fn bind(address: &str) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Admin {
+        address: address.to_owned(),
+        source,
+    })
+}
+
+/// Answers until it is aborted.
+pub async fn serve(listener: TcpListener, context: Arc<Context>) {
+    let router = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(async || "ok\n"))
+        .route("/metrics", get(metrics))
+        .with_state(context);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "admin port");
+    }
+}
+
+async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
+    let mut text = String::new();
+    match encode(&mut text, &context.metrics.registry()) {
+        Ok(()) => {
+            let content = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(axum::http::header::CONTENT_TYPE, content)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Following the log of one container's life, over breaks of the connection.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::{AsyncBufRead, AsyncReadExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::LogParams;
+
+use super::Shared;
+use super::lines::{Cutter, Judgement, Memory, split_timestamp};
+use crate::diagnosis::Diagnoser;
+
+/// A stream of a running container that brings nothing for this long is opened anew.
+const SILENCE: Duration = Duration::from_mins(5);
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+
+/// One life of a container: between two restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's uid, because a StatefulSet's pods are reborn with the same name.
+    pub uid: String,
+    /// Restarts before this life.
+    pub restarts: i32,
+}
+
+/// What was read of it.
+#[derive(Debug)]
+pub struct State {
+    /// The pod's name.
+    pub pod: String,
+    /// The diagnosis so far.
+    pub diagnoser: Diagnoser,
+    /// Stretches that could not be read.
+    pub gaps: u64,
+    memory: Memory,
+    cutter: Cutter,
+}
+
+impl State {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(diagnoser: Diagnoser, pod: &str) -> Self {
+        Self {
+            pod: pod.to_owned(),
+            diagnoser,
+            gaps: 0,
+            memory: Memory::default(),
+            cutter: Cutter::default(),
+        }
+    }
+}
+
+/// A state that a panicking task left behind is still as true as it was.
+pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How reading ended.
+enum End {
+    /// The connection ended; whether the log did, the pod's status says.
+    Closed,
+    /// The session's limit of bytes is reached.
+    Limit,
+}
+
+/// What the pod's status says of a life.
+enum Now {
+    Running,
+    /// Ended, and its log is still the current one.
+    Ended,
+    /// Ended, and a newer life has the current log.
+    Previous,
+    Gone,
+}
+
+/// Follows a life to its end. Every break is told apart: the log ended, the connection broke, the pod is gone.
+pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
+    let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.namespace);
+    let mut retry = FIRST_RETRY;
+    loop {
+        let now = now(&pods, &life, &shared.container).await;
+        let (follow, previous) = match now {
+            Ok(Now::Running) => (true, false),
+            Ok(Now::Ended) => (false, false),
+            Ok(Now::Previous) => (false, true),
+            Ok(Now::Gone) => break,
+            Err(error) => {
+                tracing::debug!(pod = life.pod, %error, "cannot read the pod");
+                pause(&mut retry).await;
+                continue;
+            }
+        };
+        let since_time = {
+            let mut state = lock(&state);
+            state.cutter.reset();
+            state.memory.resume()
+        };
+        let parameters = LogParams {
+            container: Some(shared.container.clone()),
+            follow,
+            previous,
+            timestamps: true,
+            since_time,
+            ..LogParams::default()
+        };
+        match pods.log_stream(&life.pod, &parameters).await {
+            Ok(stream) => match read(stream, &shared, &state).await {
+                Ok(End::Limit) => break,
+                Ok(End::Closed) if !follow => break,
+                Ok(End::Closed) => retry = FIRST_RETRY,
+                Err(error) => tracing::debug!(pod = life.pod, %error, "log stream broke"),
+            },
+            Err(error) if !follow => {
+                tracing::debug!(pod = life.pod, %error, "the rest of the log cannot be read");
+                lock(&state).gaps += 1;
+                break;
+            }
+            Err(error) => tracing::debug!(pod = life.pod, %error, "cannot open the log stream"),
+        }
+        pause(&mut retry).await;
+    }
+    lock(&state).diagnoser.finish();
+    shared.news.notify_one();
+}
+
+async fn pause(retry: &mut Duration) {
+    tokio::time::sleep(*retry).await;
+    *retry = (*retry * 2).min(LAST_RETRY);
+}
+
+async fn read(stream: impl AsyncBufRead, shared: &Shared, state: &Mutex<State>) -> std::io::Result<End> {
+    let mut stream = std::pin::pin!(stream);
+    let mut buffer = vec![0; 32 * 1024];
+    loop {
+        let Ok(read) = tokio::time::timeout(SILENCE, stream.read(&mut buffer)).await else {
+            return Ok(End::Closed);
+        };
+        let bytes = &buffer[..read?];
+        if bytes.is_empty() {
+            return Ok(End::Closed);
+        }
+        if !shared.take(bytes.len()) {
+            return Ok(End::Limit);
+        }
+        let mut state = lock(&state);
+        let state = &mut *state;
+        let before = state.diagnoser.revision();
+        state.cutter.feed(bytes, |line| {
+            let text = match split_timestamp(line) {
+                Some((timestamp, text)) => match state.memory.judge(timestamp, text) {
+                    Judgement::Known => return,
+                    Judgement::New => text,
+                    Judgement::NewAfterGap => {
+                        state.gaps += 1;
+                        text
+                    }
+                },
+                None => line,
+            };
+            state.diagnoser.feed(text);
+            state.diagnoser.feed(b"\n");
+        });
+        if state.diagnoser.revision() != before {
+            shared.news.notify_one();
+        }
+    }
+}
+
+async fn now(pods: &Api<Pod>, life: &Life, container: &str) -> kube::Result<Now> {
+    let Some(pod) = pods
+        .get_opt(&life.pod)
+        .await?
+        .filter(|pod| pod.metadata.uid.as_ref() == Some(&life.uid))
+    else {
+        return Ok(Now::Gone);
+    };
+    let status = pod.status.and_then(|status| status.container_statuses);
+    let Some(container) = status.and_then(|all| all.into_iter().find(|status| status.name == container)) else {
+        return Ok(Now::Gone);
+    };
+    let is_running = container.state.is_some_and(|state| state.running.is_some());
+    Ok(match container.restart_count - life.restarts {
+        0 if is_running => Now::Running,
+        0 => Now::Ended,
+        1 => Now::Previous,
+        _ => Now::Gone,
+    })
+}

@@ -1,0 +1,217 @@
+//! Reading the API: everything that a plan needs, in one value.
+
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+
+use super::capture::Captured;
+use crate::session::{Phase, TLSDebugSession, TargetKind};
+use crate::workload::Workload;
+use crate::workload::record::Change;
+
+/// The chart's ValidatingAdmissionPolicy, and its binding.
+pub const ADMISSION_POLICY: &str = "tlsdebugsessions.tlsdebug.io";
+
+/// Everything that a plan needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// The session, read live.
+    pub session: TLSDebugSession,
+    /// Sessions may be started: the admission policy is there, or is not asked for.
+    pub is_guarded: bool,
+    /// Its target, where the kind is supported and the object exists.
+    pub workload: Option<Workload>,
+    /// ReplicaSets of the workload whose template carries the flag.
+    pub debug_replica_sets: Vec<DebugReplicaSet>,
+    /// Pods that carry the flag, oldest first.
+    pub debug_pods: Vec<DebugPod>,
+    /// What the log streams have brought so far.
+    pub captured: Captured,
+}
+
+/// A ReplicaSet whose template carries the flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebugReplicaSet {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version: it is deleted only as it was seen.
+    pub resource_version: String,
+    /// The larger of wanted and existing pods.
+    pub replicas: i32,
+}
+
+/// A pod that carries the flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebugPod {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// How often the container has been restarted; `None` before its first start.
+    pub restarts: Option<i32>,
+    /// Why the container waits, such as ImagePullBackOff.
+    pub waiting: Option<String>,
+}
+
+/// Reads the session, or `None` where it no longer exists.
+pub async fn session(client: &Client, namespace: &str, name: &str) -> kube::Result<Option<TLSDebugSession>> {
+    Api::<TLSDebugSession>::namespaced(client.clone(), namespace)
+        .get_opt(name)
+        .await
+}
+
+/// Reads the target and what runs of it. `captured` comes from the session's streams.
+pub async fn observe(
+    client: &Client,
+    session: TLSDebugSession,
+    captured: Captured,
+    requires_policy: bool,
+) -> kube::Result<Observed> {
+    // The policy is asked for before anything is touched, and not again.
+    let is_starting = session
+        .status
+        .as_ref()
+        .is_none_or(|status| status.phase == Phase::Pending);
+    let mut observed = Observed {
+        is_guarded: !(requires_policy && is_starting) || has_admission_policy(client).await?,
+        session,
+        workload: None,
+        debug_replica_sets: Vec::new(),
+        debug_pods: Vec::new(),
+        captured,
+    };
+    observed.workload = workload(client, &observed.session).await?;
+    let Some(workload) = &observed.workload else {
+        return Ok(observed);
+    };
+    let Some(change) = change(&observed.session, workload) else {
+        return Ok(observed);
+    };
+    let namespace = observed.session.namespace().unwrap_or_default();
+    let selected = ListParams::default().labels(&workload.selector_text());
+    let (replica_sets, pods) = tokio::try_join!(
+        async {
+            Api::<ReplicaSet>::namespaced(client.clone(), &namespace)
+                .list(&selected)
+                .await
+        },
+        async { Api::<Pod>::namespaced(client.clone(), &namespace).list(&selected).await },
+    )?;
+    observed.debug_replica_sets = replica_sets
+        .items
+        .iter()
+        .filter_map(|set| debug_replica_set(set, workload.uid(), &change))
+        .collect();
+    let mut pods = pods.items;
+    pods.sort_by(|one, other| {
+        (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
+    });
+    observed.debug_pods = pods.into_iter().filter_map(|pod| debug_pod(&pod, &change)).collect();
+    Ok(observed)
+}
+
+/// Reads a session's target. `None`: it does not exist, or its kind is not supported.
+pub async fn workload(client: &Client, session: &TLSDebugSession) -> kube::Result<Option<Workload>> {
+    let namespace = session.namespace().unwrap_or_default();
+    let target = &session.spec.target;
+    match target.kind {
+        TargetKind::Deployment => {
+            let api = Api::<Deployment>::namespaced(client.clone(), &namespace);
+            Ok(api.get_opt(&target.name).await?.map(Workload::from))
+        }
+        TargetKind::StatefulSet | TargetKind::DaemonSet | TargetKind::Pod => Ok(None),
+    }
+}
+
+/// Whether the policy that keeps sessions from lending the operator's rights is installed and bound.
+async fn has_admission_policy(client: &Client) -> kube::Result<bool> {
+    let policy = Api::<ValidatingAdmissionPolicy>::all(client.clone())
+        .get_opt(ADMISSION_POLICY)
+        .await?;
+    let binding = Api::<ValidatingAdmissionPolicyBinding>::all(client.clone())
+        .get_opt(ADMISSION_POLICY)
+        .await?;
+    Ok(policy.is_some() && binding.is_some())
+}
+
+/// The change that a session has made to its workload: as the record says, else as the status remembers.
+#[must_use]
+pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> {
+    let recorded = workload
+        .record()
+        .and_then(Result::ok)
+        .filter(|record| Some(&record.session.uid) == session.uid().as_ref());
+    recorded.map(|record| record.change).or_else(|| {
+        let injection = session.status.as_ref()?.injection.as_ref()?;
+        (injection.uid == workload.uid()).then(|| injection.change.clone())
+    })
+}
+
+pub(super) fn debug_replica_set(set: &ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
+    let is_owned = set
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && owner.uid == workload_uid);
+    let spec = set.spec.as_ref()?;
+    let carries = change.is_carried_by_pod(spec.template.as_ref()?.spec.as_ref()?);
+    (is_owned && carries).then(|| DebugReplicaSet {
+        replicas: spec
+            .replicas
+            .unwrap_or(1)
+            .max(set.status.as_ref().map_or(0, |status| status.replicas)),
+        name: set.name_any(),
+        uid: set.uid().unwrap_or_default(),
+        resource_version: set.resource_version().unwrap_or_default(),
+    })
+}
+
+fn debug_pod(pod: &Pod, change: &Change) -> Option<DebugPod> {
+    if !change.is_carried_by_pod(pod.spec.as_ref()?) {
+        return None;
+    }
+    let status = pod.status.as_ref();
+    if status
+        .and_then(|status| status.phase.as_deref())
+        .is_some_and(|phase| phase == "Succeeded" || phase == "Failed")
+    {
+        return None;
+    }
+    let ready = status
+        .and_then(|status| status.conditions.as_ref())
+        .is_some_and(|conditions| {
+            conditions
+                .iter()
+                .any(|one| one.type_ == "Ready" && one.status == "True")
+        });
+    let container = status
+        .and_then(|status| status.container_statuses.as_ref())
+        .and_then(|containers| containers.iter().find(|container| container.name == change.container));
+    let state = container.and_then(|container| container.state.as_ref());
+    let has_started = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+        || container.is_some_and(|container| {
+            container
+                .last_state
+                .as_ref()
+                .is_some_and(|last| last.terminated.is_some())
+        });
+    Some(DebugPod {
+        name: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        ready,
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        restarts: if has_started {
+            container.map(|container| container.restart_count)
+        } else {
+            None
+        },
+        waiting: state.and_then(|state| state.waiting.as_ref()?.reason.clone()),
+    })
+}

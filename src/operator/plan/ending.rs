@@ -1,0 +1,120 @@
+//! Restoring: the template, the ownership of its fields, the pods, and the way back to the flag; then the end.
+
+use kube::ResourceExt;
+
+use super::{Action, Draft, Plan, instant};
+use crate::session::conditions::ConditionType;
+use crate::session::{Phase, TLSDebugSession};
+use crate::workload::{ownership, restore};
+
+impl Draft<'_> {
+    pub(super) fn ending(mut self, is_deleted: bool) -> Plan {
+        if is_deleted && self.status.phase != Phase::Restoring {
+            self.report_findings();
+            self.conclude();
+            self.status.phase = Phase::Restoring;
+        }
+        if self.own_record().is_some() && self.status.injection.is_none() {
+            // The owners of the value are needed after the record is gone, so they are reported before it goes.
+            self.remember_injection();
+            return self.now(Action::None);
+        }
+        let observed = self.observed;
+        if let Some((workload, change)) = self.change() {
+            let is_held_by_another = matches!(workload.record(), Some(Ok(_))) && self.own_record().is_none();
+            let has_record = self.own_record().is_some();
+            if has_record || (!is_held_by_another && restore::carries_flag(workload, &change)) {
+                let (patch, _) = restore::plan(workload, &change);
+                return self.now(Action::Restore(patch));
+            }
+            self.set(
+                ConditionType::Injected,
+                false,
+                "FlagRemoved",
+                "The flag is no longer in the pod template.",
+            );
+            self.set(
+                ConditionType::TemplateRestored,
+                true,
+                "TemplateRestored",
+                "The pod template is what it was before, or what others have made of it since.",
+            );
+            let path = ownership::value_path(&change.container, &change.variable);
+            if !change.entry_created
+                && let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path)
+            {
+                let resource_version = workload.metadata.resource_version.clone().unwrap_or_default();
+                return self.now(Action::GiveOwnershipBack {
+                    managed_fields,
+                    resource_version,
+                });
+            }
+            if let Some(set) = observed.debug_replica_sets.iter().find(|set| set.replicas == 0) {
+                return self.now(Action::DeleteReplicaSet(set.clone()));
+            }
+            let has_pods = observed.debug_pods.iter().any(|pod| !pod.terminating);
+            if has_pods || !observed.debug_replica_sets.is_empty() {
+                self.set(
+                    ConditionType::Restored,
+                    false,
+                    "PodsEnding",
+                    "Pods that carry the flag are still being replaced by the workload's controller.",
+                );
+                return self.wait(None);
+            }
+        } else if self.status.injection.is_some() {
+            self.set(
+                ConditionType::Injected,
+                false,
+                "TargetGone",
+                "The workload that carried the flag is gone.",
+            );
+            self.set(
+                ConditionType::TemplateRestored,
+                true,
+                "TargetGone",
+                "The workload that carried the flag is gone.",
+            );
+        }
+        if self.status.injection.is_some() {
+            self.set(
+                ConditionType::Restored,
+                true,
+                "Restored",
+                "No pod carries the flag, and no revision leads back to it.",
+            );
+        }
+        if self.observed.session.spec.ttl_after_finished.is_some() && is_created_anew(&self.observed.session) {
+            self.status.warnings.push(
+                "ttlAfterFinished is not applied: Argo CD, Flux or Helm manages this session and would create it anew, and \
+                 the workload would be rolled again and again. Take it out of its source instead."
+                    .to_owned(),
+            );
+        }
+        self.status.restore_command = None;
+        self.status.phase = if self.status.failure.is_some() {
+            Phase::Failed
+        } else {
+            Phase::Completed
+        };
+        self.status.finished_at = Some(instant(self.now));
+        self.now(if is_deleted {
+            Action::RemoveFinalizer
+        } else {
+            Action::None
+        })
+    }
+}
+
+/// Whether a tool that keeps what its source says would create a deleted session anew, by the metadata with which Argo CD
+/// (resource tracking), Flux (kustomize- and helm-controller) and Helm mark what they manage.
+pub(super) fn is_created_anew(session: &TLSDebugSession) -> bool {
+    const MARKS: [&str; 4] = [
+        "argocd.argoproj.io/tracking-id",
+        "kustomize.toolkit.fluxcd.io/name",
+        "helm.toolkit.fluxcd.io/name",
+        "meta.helm.sh/release-name",
+    ];
+    let has = |mark: &&str| session.annotations().contains_key(*mark) || session.labels().contains_key(*mark);
+    MARKS.iter().any(has)
+}

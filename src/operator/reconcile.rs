@@ -1,0 +1,259 @@
+//! One look at one session: observe, plan, act, report.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::runtime::controller::Action as Next;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt};
+
+use super::act::{self, Outcome};
+use super::admin::Metrics;
+use super::capture::{Capture, Captured, Wake};
+use super::events;
+use super::observe::{self, Observed};
+use super::plan::{self, Action, Plan};
+use super::settings::Settings;
+use super::watch::Watch;
+use crate::session::conditions::{self, ConditionType};
+use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
+
+/// What all reconciles share.
+pub struct Context {
+    client: Client,
+    wake: Wake,
+    recorder: Recorder,
+    requires_policy: bool,
+    active: Mutex<HashMap<String, Active>>,
+    failures: Mutex<HashMap<String, u32>>,
+    /// Counters for the admin port.
+    pub metrics: Metrics,
+}
+
+/// What runs beside the reconcile for one session.
+struct Active {
+    session: ObjectRef<TLSDebugSession>,
+    capture: Option<Capture>,
+    watch: Option<Watch>,
+}
+
+impl Context {
+    /// Nothing runs yet.
+    #[must_use]
+    pub fn new(client: Client, settings: &Settings, wake: Wake) -> Self {
+        let recorder = events::recorder(client.clone(), &settings.identity);
+        Self {
+            client,
+            wake,
+            recorder,
+            requires_policy: settings.require_admission_policy,
+            active: Mutex::default(),
+            failures: Mutex::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    fn captured(&self, uid: &str) -> Captured {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active
+            .get(uid)
+            .and_then(|active| active.capture.as_ref())
+            .map(Capture::captured)
+            .unwrap_or_default()
+    }
+
+    /// Starts and ends what the plan wants to run beside the reconcile.
+    fn run_beside(&self, uid: &str, observed: &Observed, plan: &Plan) {
+        let mut all = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        if !plan.capture && !plan.watch {
+            all.remove(uid);
+            return;
+        }
+        let session = &observed.session;
+        let active = all.entry(uid.to_owned()).or_insert_with(|| Active {
+            session: ObjectRef::from_obj(session),
+            capture: None,
+            watch: None,
+        });
+        match &observed.workload {
+            Some(workload) if plan.watch => {
+                active
+                    .watch
+                    .get_or_insert_with(|| Watch::start(self.client.clone(), session, workload, self.wake.clone()));
+            }
+            _ => active.watch = None,
+        }
+        match plan.status.injection.as_ref().filter(|_| plan.capture) {
+            Some(injection) => {
+                let container = injection.change.container.clone();
+                let capture = active
+                    .capture
+                    .get_or_insert_with(|| Capture::new(self.client.clone(), session, container, self.wake.clone()));
+                capture.follow(&observed.debug_pods, session.spec.max_pods);
+            }
+            None => active.capture = None,
+        }
+    }
+
+    /// The waiting time after the next failure in a row: 1 s, doubled up to 30 s.
+    fn backoff(&self, uid: &str) -> Duration {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(uid.to_owned()).or_insert(0);
+        *count = count.saturating_add(1);
+        Duration::from_secs(1 << (*count - 1).min(5)).min(Duration::from_secs(30))
+    }
+
+    fn succeeded(&self, uid: &str) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// Ends what runs for sessions that vanished without a last look, because their finalizer was taken off by force.
+    pub fn retain(&self, sessions: &Store<TLSDebugSession>) {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.retain(|uid, active| {
+            sessions
+                .get(&active.session)
+                .is_some_and(|session| session.metadata.uid.as_ref() == Some(uid))
+        });
+    }
+
+    fn forget(&self, uid: &str) {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.succeeded(uid);
+    }
+}
+
+/// One look at one session.
+pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
+    context.metrics.reconciles.inc();
+    let client = &context.client;
+    let (namespace, name) = (session.namespace().unwrap_or_default(), session.name_any());
+    let uid = session.uid().unwrap_or_default();
+    // The cache may lag behind our own writes.
+    let Some(session) = observe::session(client, &namespace, &name)
+        .await?
+        .filter(|live| live.uid().as_ref() == Some(&uid))
+    else {
+        context.forget(&uid);
+        return Ok(Next::await_change());
+    };
+    let observed = observe::observe(client, session, context.captured(&uid), context.requires_policy).await?;
+    let before = observed.session.status.as_ref().map(|status| status.phase);
+    let mut plan = plan::plan(&observed, Timestamp::now());
+    let outcome = act::act(client, &observed, &plan.action).await?;
+    let next = match outcome {
+        Outcome::Done => {
+            context.succeeded(&uid);
+            Next::requeue(plan.look_again)
+        }
+        Outcome::Moved => Next::requeue(context.backoff(&uid).min(Duration::from_secs(2)) / 10),
+        Outcome::Forbidden(message) => {
+            blocked(&mut plan, &observed, "Forbidden", &forbidden(&observed, &message));
+            Next::requeue(context.backoff(&uid))
+        }
+        Outcome::Rejected(message) => {
+            rejected(&mut plan, &observed, &message);
+            Next::requeue(context.backoff(&uid))
+        }
+    };
+    context.run_beside(&uid, &observed, &plan);
+    // A session that is let go cannot be reported to.
+    if plan.action != Action::RemoveFinalizer && act::report(client, &observed.session, &plan.status).await? {
+        context.metrics.status_writes.inc();
+        log(&observed.session, before, &plan.status);
+    }
+    events::publish(
+        &context.recorder,
+        &observed.session,
+        observed.workload.as_ref(),
+        before,
+        &plan.status,
+    )
+    .await;
+    if plan.action == Action::RemoveFinalizer {
+        context.forget(&uid);
+    }
+    Ok(next)
+}
+
+/// A passing fault of the API: try again, slower each time.
+#[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
+pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc<Context>) -> Next {
+    context.metrics.errors.inc();
+    let wait = context.backoff(&session.uid().unwrap_or_default());
+    tracing::warn!(session = %session.name_any(), namespace = session.namespace(), %error, wait = ?wait, "will try again");
+    Next::requeue(wait)
+}
+
+fn forbidden(observed: &Observed, message: &str) -> String {
+    let target = &observed.session.spec.target;
+    format!(
+        "The operator may not write {} {:?}: {message}. Give its ServiceAccount the rights of the chart's ClusterRole (helm \
+         upgrade), or take the flag out by hand with status.restoreCommand.",
+        target.kind, target.name
+    )
+}
+
+/// The write did not go through: the status says so in place of what it would have said.
+fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
+    let before = observed.session.status.clone().unwrap_or_default();
+    let kind = match plan.action {
+        Action::Restore(_) => ConditionType::TemplateRestored,
+        Action::GiveOwnershipBack { .. } | Action::DeleteReplicaSet(_) => ConditionType::Restored,
+        _ => ConditionType::Accepted,
+    };
+    plan.status.phase = before.phase;
+    plan.status.finished_at = before.finished_at;
+    // Without what the plan would have said, so that a repeated attempt does not change the status again.
+    plan.status.conditions = before.conditions;
+    if matches!(plan.action, Action::Inject(_)) {
+        plan.status.summary = Some(message.to_owned());
+    }
+    let generation = observed.session.metadata.generation;
+    conditions::set(
+        &mut plan.status.conditions,
+        kind,
+        false,
+        reason,
+        message,
+        generation,
+        Timestamp::now(),
+    );
+    tracing::warn!(session = %observed.session.name_any(), reason, message, "blocked");
+}
+
+fn rejected(plan: &mut Plan, observed: &Observed, message: &str) {
+    let target = &observed.session.spec.target;
+    let message = format!(
+        "The API server or one of its admission webhooks does not accept the change of {} {:?}: {message}",
+        target.kind, target.name
+    );
+    let was_inject = matches!(plan.action, Action::Inject(_));
+    blocked(plan, observed, "PatchRejected", &message);
+    if was_inject {
+        plan.status.phase = Phase::Failed;
+        plan.status.finished_at = Some(plan::instant(Timestamp::now()));
+        plan.status.summary = Some(message.clone());
+        plan.status.failure = Some(Failure {
+            reason: "PatchRejected".to_owned(),
+            message,
+        });
+    }
+}
+
+fn log(session: &TLSDebugSession, before: Option<Phase>, status: &TLSDebugSessionStatus) {
+    if before != Some(status.phase) {
+        tracing::info!(
+            session = %session.name_any(),
+            namespace = session.namespace(),
+            target = session.spec.target.name,
+            phase = ?status.phase,
+            cause = status.cause,
+            reason = status.failure.as_ref().map(|failure| failure.reason.as_str()),
+            "phase"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! Sessions on a real cluster: one binary, one namespace and one operator process for each scenario.
+//!
+//! `make test` runs it in the namespaces of its own cluster, with `TLSDEBUG_CLUSTER` set. Without that variable nothing is
+//! run: a KUBECONFIG that a developer happens to have set is no permission to write to its cluster.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod restoration;
+mod support;

@@ -1,0 +1,118 @@
+//! The operator as a process, with the rights that the chart gives it.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command};
+
+use serde_json::{Value, json};
+
+use super::Scenario;
+use super::kubectl::{self, kubectl};
+
+/// The operator's log in the scenario's folder, over all its lives.
+pub const LOG: &str = "operator.log";
+
+/// The name of the ServiceAccount, its Role and its RoleBinding.
+pub const ACCOUNT: &str = "tlsdebug";
+
+/// A running operator; dropping it kills it.
+pub struct Operator {
+    child: Child,
+    admin_address: String,
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Scenario {
+    /// Gives the operator's ServiceAccount the rights that the chart gives in a namespace that it watches.
+    pub fn grant_rights(&self) {
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/tlsdebug");
+        let watch = format!("watchNamespaces={{{}}}", self.namespace);
+        let mut helm = Command::new("helm");
+        helm.args([
+            "template",
+            ACCOUNT,
+            chart,
+            "--namespace",
+            &self.namespace,
+            "--set",
+            &watch,
+        ])
+        .args([
+            "--show-only",
+            "templates/serviceaccount.yaml",
+            "--show-only",
+            "templates/rbac.yaml",
+        ]);
+        let manifests = kubectl::run(&mut helm, "").done();
+        kubectl::with_input(
+            &["apply", "--server-side", "--force-conflicts", "--filename", "-"],
+            &manifests,
+        )
+        .done();
+    }
+
+    /// Starts an operator for the scenario's namespace.
+    pub fn start_operator(&self) {
+        let kubeconfig = self.path("operator.kubeconfig");
+        if !kubeconfig.exists() {
+            let token = self.kubectl(&["create", "token", ACCOUNT]).done();
+            let text = kubectl(&["config", "view", "--raw", "--minify", "--flatten", "--output", "json"]).done();
+            let mut config: Value = serde_json::from_str(&text).unwrap();
+            config["users"][0]["user"] = json!({"token": token.trim()});
+            std::fs::write(&kubeconfig, config.to_string()).unwrap();
+        }
+        // Free now; that another process takes it before the operator does is unlikely.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let admin_address = free.to_string();
+        let log = File::options().create(true).append(true).open(self.path(LOG)).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tlsdebug"))
+            .args([
+                "operator",
+                "--watch-namespaces",
+                &self.namespace,
+                "--admin-address",
+                &admin_address,
+            ])
+            .env("KUBECONFIG", kubeconfig)
+            .env("RUST_LOG", "tlsdebug=debug")
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.operator.replace(Some(Operator { child, admin_address }));
+    }
+
+    /// Ends the operator as a lost node would: with no time for a last word.
+    pub fn kill_operator(&self) {
+        assert!(self.operator.take().is_some(), "there is no operator to kill");
+    }
+
+    /// One of the operator's counters.
+    pub fn counter(&self, name: &str) -> u64 {
+        let operator = self.operator.borrow();
+        let operator = operator.as_ref().expect("the operator runs");
+        let mut answer = String::new();
+        let mut connection = TcpStream::connect(&operator.admin_address).unwrap();
+        connection
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        connection.read_to_string(&mut answer).unwrap();
+        let line = answer
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("tlsdebug_{name}_total ")));
+        line.unwrap_or_else(|| panic!("no counter {name} in {answer}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// What the operator has logged so far.
+    pub fn operator_log(&self) -> String {
+        std::fs::read_to_string(self.path(LOG)).unwrap()
+    }
+}

@@ -1,0 +1,27 @@
+# Steps with their times, for scripts to source. `step NAME COMMAND…` runs a command, shows that it runs, and on failure
+# prints the end of its output.
+# shellcheck shell=bash
+
+steps_log=$(mktemp -d)
+trap 'rm -rf "$steps_log"' EXIT
+steps_done=()
+
+seconds_since() { # the time that EPOCHREALTIME was, in seconds with one decimal
+	awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN {printf "%.1f", to - from}'
+}
+
+step() {
+	local name=$1 start=$EPOCHREALTIME log="$steps_log/output" status=0
+	shift
+	printf '  %-58s' "$name …"
+	"$@" >"$log" 2>&1 || status=$?
+	if ((status == 0)); then
+		printf '%6s s\n' "$(seconds_since "$start")"
+		steps_done+=("ok      $name ($(seconds_since "$start") s)")
+	else
+		printf 'failed after %s s\n' "$(seconds_since "$start")"
+		steps_done+=("FAILED  $name ($(seconds_since "$start") s)")
+		tail -n "${STEP_LINES:-60}" "$log" >&2
+	fi
+	return "$status"
+}

@@ -123,6 +123,10 @@ impl Failure {
 }
 
 /// One handshake, as this end saw it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not the states of one machine"
+)]
 #[derive(Debug, Clone)]
 pub struct Handshake {
     /// This end; unknown where the log begins too late.
@@ -155,8 +159,6 @@ pub struct Handshake {
     pub failure: Option<Failure>,
     /// Its messages may belong to another handshake that ran at the same time.
     pub uncertain: bool,
-    /// The JVM's messages went on after the server's first flight.
-    pub progressed: bool,
     outcome: Outcome,
     finished: [bool; 2],
     ticket: bool,
@@ -231,7 +233,6 @@ impl Handshake {
             keys_missing: 0,
             failure: None,
             uncertain: false,
-            progressed: false,
             outcome: Outcome::Open,
             finished: [false; 2],
             ticket: false,

@@ -46,7 +46,6 @@ impl Tracker {
                 self.knowledge.saw(&certificates);
                 false
             }
-            Kind::KeyMaterial => false,
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
             Kind::NoServerKey => {
                 let here = self.here(&origin, Outcome::Open);
@@ -111,7 +110,7 @@ impl Tracker {
                 &origin,
                 lines,
             ),
-            Kind::AlertReceived(_) | Kind::AlertSent(_) => false,
+            Kind::AlertReceived(_) | Kind::AlertSent(_) | Kind::KeyMaterial => false,
             other => self.progress(other, &origin, lines),
         }
     }
@@ -265,7 +264,7 @@ impl Tracker {
                     return true;
                 }
             }
-            _ => handshake.progressed = true,
+            _ => {}
         }
         false
     }

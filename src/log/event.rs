@@ -200,6 +200,7 @@ pub enum AlertLevel {
 }
 
 /// What a logged throwable says.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one stack")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Thrown {
     /// Class and message of the throwable and of each cause, outermost first.

@@ -29,6 +29,10 @@ struct Block {
 }
 
 /// What the other lines of a connection are read against.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not the states of one machine"
+)]
 #[derive(Debug, Default)]
 struct Context {
     /// This end is the server.
@@ -70,10 +74,10 @@ pub(super) struct Legacy {
     finishing: VecDeque<String>,
     /// Threads whose ClientHello was this end's own.
     clients: VecDeque<String>,
-    /// Randoms of this end's own ClientHellos: an engine's log prints them again as received by the other end.
+    /// Randoms of this end's own `ClientHello`s: an engine's log prints them again as received by the other end.
     sent: VecDeque<String>,
     context: Context,
-    /// ClientHellos of this end, whose thread only the next record tells.
+    /// `ClientHello`s of this end, whose thread only the next record tells.
     unsent: VecDeque<Event>,
     anchors: Vec<Certificate>,
     anchor_open: bool,
@@ -249,12 +253,12 @@ impl Legacy {
             self.fresh.retain(|known| *known != thread);
             if record.contains("Change Cipher Spec") {
                 remember(&mut self.finishing, thread.clone());
-            } else if record.contains("andshake") || record.contains("hello") {
-                if let Some(mut event) = self.unsent.pop_front() {
-                    event.origin.thread.clone_from(&thread);
-                    emit(event);
-                    remember(&mut self.clients, thread.clone());
-                }
+            } else if (record.contains("andshake") || record.contains("hello"))
+                && let Some(mut event) = self.unsent.pop_front()
+            {
+                event.origin.thread.clone_from(&thread);
+                emit(event);
+                remember(&mut self.clients, thread.clone());
             }
             self.thread = thread;
         } else if let Some(exception) = text.strip_prefix("handling exception: ") {
@@ -263,7 +267,7 @@ impl Legacy {
                 ..Thrown::default()
             };
             let lines = vec![line_of(&lossy(line), number)];
-            self.emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
+            Self::emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
         } else if let Some(error) = text.strip_prefix("fatal error: ") {
             self.thread = thread;
             let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
@@ -280,7 +284,7 @@ impl Legacy {
             } else {
                 Kind::AlertReceived(alert)
             };
-            self.emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
+            Self::emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
         }
         true
     }
@@ -305,11 +309,11 @@ impl Legacy {
                 let alert = std::mem::take(alert);
                 let mut lines = std::mem::take(&mut block.lines);
                 self.block = None;
-                let Some(link) = link(&text) else { return false };
+                let Some(outermost) = link(&text) else { return false };
                 lines.push(line_of(&text, number));
-                let message = link.message.clone();
+                let message = outermost.message.clone();
                 let thrown = Box::new(Thrown {
-                    chain: vec![link],
+                    chain: vec![outermost],
                     ..Thrown::default()
                 });
                 self.emit(Kind::Fatal { alert, message, thrown }, number, lines, emit);
@@ -450,10 +454,10 @@ impl Legacy {
     }
 
     fn emit(&self, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
-        self.emit_on(&self.thread, kind, number, lines, emit);
+        Self::emit_on(&self.thread, kind, number, lines, emit);
     }
 
-    fn emit_on(&self, thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
+    fn emit_on(thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
         let origin = Origin {
             line: number,
             thread: thread.to_owned(),

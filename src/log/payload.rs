@@ -18,7 +18,7 @@ const EVIDENCE_LIMIT: usize = 512;
 #[derive(Debug)]
 enum Body {
     Skipped,
-    Hello(Hello),
+    Hello(Box<Hello>),
     Certificates(Certificates),
     Request { authorities: Vec<String>, within: bool },
     Alert { level: AlertLevel, description: String },
@@ -37,7 +37,7 @@ impl Payload {
     /// Begins a record whose header line is given.
     pub(super) fn begin(message: Message, header: &str, number: u64) -> Self {
         let body = match &message {
-            Message::ClientHello { .. } | Message::ServerHello { .. } => Body::Hello(Hello::default()),
+            Message::ClientHello { .. } | Message::ServerHello { .. } => Body::Hello(Box::default()),
             Message::Certificates { .. } | Message::Seen => Body::Certificates(Certificates::default()),
             Message::TrustStore => Body::Certificates(Certificates::of_store()),
             Message::CertificateRequest { .. } => Body::Request {
@@ -182,8 +182,8 @@ pub(super) fn throwable(line: &str, thrown: &mut Thrown) -> bool {
     }
     let text = text.strip_prefix("Caused by: ").unwrap_or(text);
     match link(text) {
-        Some(link) if thrown.chain.len() < KEPT_LINKS => {
-            thrown.chain.push(link);
+        Some(next) if thrown.chain.len() < KEPT_LINKS => {
+            thrown.chain.push(next);
             true
         }
         _ => false,

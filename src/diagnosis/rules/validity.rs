@@ -34,7 +34,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     None
 }
 
-fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Diagnosis {
+fn outside(case: &Case<'_>, named: &'static Cause, key: &str, verb: &str) -> Diagnosis {
     let date = case
         .failure
         .saying(key)
@@ -43,7 +43,7 @@ fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Dia
     let chain = case.handshake.peer_chain.as_deref().unwrap_or_default();
     let culprit = culprit(chain, key, date);
     let when = date.map(|date| format!(" {date}")).unwrap_or_default();
-    let on = if cause.id == CERTIFICATE_EXPIRED.id && date.is_some() {
+    let on = if named.id == CERTIFICATE_EXPIRED.id && date.is_some() {
         " on"
     } else {
         ""
@@ -65,7 +65,7 @@ fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Dia
             .to_owned(),
     };
     Diagnosis {
-        cause,
+        cause: named,
         certainty: Certainty::Proven,
         summary,
         explanation,

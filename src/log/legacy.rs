@@ -301,7 +301,7 @@ impl Legacy {
             Body::ServerHello(hello) => server_hello(&text, hello),
             Body::Chain(certificates) | Body::Seen(certificates) => {
                 certificates.legacy(&text, number);
-                text.starts_with("  Subject: ") || text.starts_with("  Issuer: ") || text.starts_with("  Validity: ")
+                text.starts_with("  Subject: ") || text.starts_with("  Issuer: ")
             }
             Body::Request { authorities, within } => request(&text, authorities, within),
             Body::Finished => return text.starts_with("verify_data"),

@@ -71,9 +71,7 @@ impl Payload {
                 certificates.modern(&line, number);
                 let field = line.trim_start();
                 !matches!(self.message, Message::TrustStore)
-                    && (field.starts_with("\"subject\"")
-                        || field.starts_with("\"issuer\"")
-                        || field.starts_with("\"not"))
+                    && (field.starts_with("\"subject\"") || field.starts_with("\"issuer\""))
             }
             Body::Request { authorities, within } => request(&line, authorities, within),
             Body::Alert { level, description } => alert(&line, level, description),

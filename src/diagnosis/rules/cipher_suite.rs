@@ -30,8 +30,8 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
                     listed(&offered)
                 ),
                 format!(
-                    "The server answered the ClientHello with handshake_failure and chose nothing, so something in this offer suits it not. \
-                     This client offers only {} cipher suites. What remains besides: the server wants a newer version than {}, a key \
+                    "The server answered the ClientHello with handshake_failure and chose nothing, so something in this offer did not suit it, the cipher suites first of all. \
+                     This client offers only {} of them. What remains besides: the server wants a newer version than {}, a key \
                      exchange group or signature algorithm that is not offered, or a server name; or it has no usable key of its own.",
                     offered.len(),
                     case.offered_versions().first().copied().unwrap_or("the one offered"),

@@ -194,6 +194,15 @@ impl Handshake {
         self.peer_chain.as_ref().and_then(|chain| chain.first())
     }
 
+    /// Whether this client got no answer to its ClientHello so far.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.outcome == Outcome::Open
+            && self.side == Some(Side::Client)
+            && self.client_hello.is_some()
+            && self.server_hello.is_none()
+    }
+
     /// Whether a client certificate was asked for and this client sent none.
     #[must_use]
     pub fn sent_no_client_certificate(&self) -> bool {

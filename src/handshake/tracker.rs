@@ -554,3 +554,137 @@ fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Reader;
+
+    fn record(thread: &str, message: &str, payload: &str) -> String {
+        let head = format!("javax.net.ssl|DEBUG|{thread}|t{thread}|2026-11-23 14:54:54.556 GMT|X.java:1|{message}");
+        if payload.is_empty() {
+            format!("{head}\n")
+        } else {
+            format!("{head} (\n{payload}\n)\n")
+        }
+    }
+
+    fn client_hello(thread: &str, id: &str) -> String {
+        record(
+            thread,
+            "Produced ClientHello handshake message",
+            &format!("  \"random\" : \"{id}\",\n  \"session id\" : \"{id}\","),
+        )
+    }
+
+    fn server_hello(thread: &str, id: &str) -> String {
+        record(
+            thread,
+            "Consuming ServerHello handshake message",
+            &format!("  \"session id\" : \"{id}\",\n  \"selected version\": [TLSv1.3]"),
+        )
+    }
+
+    fn finished(thread: &str) -> String {
+        record(thread, "Consuming server Finished handshake message", "")
+            + &record(thread, "Produced client Finished handshake message", "")
+    }
+
+    fn outcomes(log: &str) -> Vec<(Outcome, bool)> {
+        let mut tracker = Tracker::default();
+        let mut reader = Reader::default();
+        reader.feed(log.as_bytes(), |event| {
+            tracker.apply(event);
+        });
+        tracker.finish();
+        tracker
+            .settled()
+            .map(|handshake| (handshake.outcome, handshake.uncertain))
+            .collect()
+    }
+
+    #[test]
+    fn one_thread_after_the_other() {
+        let log = client_hello("01", "aa") + &server_hello("01", "aa") + &finished("01") + &client_hello("01", "bb");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false), (Outcome::Open, false)]);
+    }
+
+    #[test]
+    fn an_event_loop_serves_many_connections() {
+        let log = client_hello("01", "aa")
+            + &client_hello("01", "bb")
+            + &server_hello("01", "aa")
+            + &finished("01")
+            + &server_hello("01", "bb")
+            + &finished("01");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false); 2]);
+    }
+
+    #[test]
+    fn an_engines_tasks_run_on_other_threads() {
+        let log = client_hello("01", "aa") + &server_hello("02", "aa") + &finished("03");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn a_retry_is_the_same_handshake() {
+        let retry = record(
+            "01",
+            "Consuming ServerHello handshake message",
+            "\"HelloRetryRequest\": {\n  \"session id\" : \"aa\",\n}",
+        );
+        let second = record(
+            "01",
+            "Produced ClientHello(HRR) handshake message",
+            "  \"random\" : \"aa\",\n  \"session id\" : \"aa\",",
+        );
+        let log = client_hello("01", "aa") + &retry + &second + &server_hello("01", "aa") + &finished("01");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn what_follows_a_failure_belongs_to_it() {
+        let fatal = record(
+            "01",
+            "Fatal (CERTIFICATE_UNKNOWN): No name matching a found",
+            "  java.lang.Exception: x",
+        );
+        let closed = record(
+            "01",
+            "Fatal (UNEXPECTED_MESSAGE): Broken pipe",
+            "  java.net.SocketException: Broken pipe",
+        );
+        assert_eq!(
+            outcomes(&(client_hello("01", "aa") + &fatal + &closed)),
+            [(Outcome::Failed, false)]
+        );
+    }
+
+    #[test]
+    fn an_error_on_an_established_connection_is_no_failed_handshake() {
+        let log = client_hello("01", "aa")
+            + &server_hello("01", "aa")
+            + &finished("01")
+            + &record(
+                "01",
+                "Fatal (UNEXPECTED_MESSAGE): Connection reset",
+                "  java.net.SocketException: Connection reset",
+            );
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn a_read_that_timed_out_may_go_on() {
+        let timeout = record(
+            "01",
+            "handling exception",
+            "  java.net.SocketTimeoutException: Read timed out",
+        );
+        let log = client_hello("01", "aa") + &timeout;
+        assert_eq!(outcomes(&log), [(Outcome::Failed, false)]);
+        assert_eq!(
+            outcomes(&(log + &server_hello("01", "aa") + &finished("01"))),
+            [(Outcome::Succeeded, false)]
+        );
+    }
+}

@@ -97,7 +97,9 @@ impl Legacy {
                 true
             }
             Some(b'a') if line.starts_with(b"adding as trusted cert:") => {
-                self.end_block(emit);
+                if !self.anchor_open {
+                    self.end_block(emit);
+                }
                 if self.anchors.len() < KEPT_ANCHORS {
                     self.anchors.push(Certificate::default());
                 }
@@ -632,4 +634,122 @@ fn bytes_hex(text: &str) -> String {
         }
     }
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Reader;
+
+    fn events(log: &str) -> Vec<Event> {
+        let mut found = Vec::new();
+        let mut reader = Reader::default();
+        reader.feed(log.as_bytes(), |event| found.push(event));
+        reader.finish(|event| found.push(event));
+        found
+    }
+
+    const CLIENT: &str = "*** ClientHello, TLSv1.2\n\
+        RandomCookie:  GMT: 1795445472 bytes = { 177, 168 }\n\
+        Session ID:  {}\n\
+        Cipher Suites: [A, B, TLS_EMPTY_RENEGOTIATION_INFO_SCSV]\n\
+        Extension server_name, server_name: [type=host_name (0), value=a.example.com]\n\
+        ***\n\
+        Thread-1, with comma, WRITE: TLSv1.2 Handshake, length = 161\n\
+        Thread-1, with comma, READ: TLSv1.2 Handshake, length = 3020\n\
+        *** ServerHello, TLSv1.2\n\
+        Cipher Suite: A\n\
+        ***\n";
+
+    #[test]
+    fn a_clients_thread_comes_with_the_record_that_is_written() {
+        let found = events(CLIENT);
+        assert!(
+            found.iter().all(|event| event.origin.thread == "Thread-1, with comma"),
+            "{found:?}"
+        );
+        let Kind::ClientHello {
+            sender: Sender::This,
+            hello,
+            ..
+        } = &found[0].kind
+        else {
+            panic!("{found:?}")
+        };
+        assert_eq!(hello.random, format!("{:08x}b1a8", 1_795_445_472));
+        assert_eq!(hello.offered_suites().collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!(hello.server_name.as_deref(), Some("a.example.com"));
+        assert!(
+            matches!(&found[1].kind, Kind::ServerHello { sender: Sender::Peer, hello, .. } if hello.cipher_suite == "A")
+        );
+    }
+
+    #[test]
+    fn a_server_reads_the_client_hello_first() {
+        let log = "main, READ: TLSv1.2 Handshake, length = 161\n*** ClientHello, TLSv1.2\n***\n*** ServerHello, TLSv1.2\n***\n";
+        let found = events(log);
+        assert!(matches!(
+            found[0].kind,
+            Kind::ClientHello {
+                sender: Sender::Peer,
+                ..
+            }
+        ));
+        assert!(matches!(
+            found[1].kind,
+            Kind::ServerHello {
+                sender: Sender::This,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn an_engines_exception_stands_on_the_next_line() {
+        let log = "t, fatal error: 46: General SSLEngine problem\njavax.net.ssl.SSLException: a: b\n";
+        let found = events(log);
+        let Kind::Fatal { alert, message, .. } = &found[0].kind else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            (alert.as_str(), message.as_str(), found[0].lines.len()),
+            ("certificate_unknown", "a: b", 2)
+        );
+    }
+
+    #[test]
+    fn alerts_of_both_ends() {
+        let found = events(
+            "t, SEND TLSv1.2 ALERT:  fatal, description = handshake_failure\nt, RECV TLSv1.2 ALERT:  warning, close_notify\n",
+        );
+        assert!(
+            matches!(&found[0].kind, Kind::AlertSent(alert) if alert.level == AlertLevel::Fatal && alert.description == "handshake_failure")
+        );
+        assert!(matches!(&found[1].kind, Kind::AlertReceived(alert) if alert.level == AlertLevel::Warning));
+    }
+
+    #[test]
+    fn trusted_certificates() {
+        let log = "adding as trusted cert:\n  Subject: CN=A\n  Issuer:  CN=A\n  Algorithm: RSA; Serial number: 0xcb\n  Valid from x until y\n\n\
+                   adding as trusted cert:\n  Subject: CN=B\n  Issuer:  CN=B\n\ntrigger seeding of SecureRandom\n";
+        let found = events(log);
+        let Kind::TrustStore(anchors) = &found[0].kind else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            anchors.iter().map(|anchor| anchor.subject.as_str()).collect::<Vec<_>>(),
+            ["CN=A", "CN=B"]
+        );
+    }
+
+    #[test]
+    fn key_material_is_told_and_not_kept() {
+        let found = events("SESSION KEYGEN:\nPreMaster Secret:\n0000: 03 03 AA\n");
+        assert!(
+            found
+                .iter()
+                .all(|event| event.kind == Kind::KeyMaterial && event.lines.is_empty())
+        );
+        assert_eq!(found.len(), 2);
+    }
 }

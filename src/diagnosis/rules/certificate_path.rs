@@ -37,17 +37,40 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
     let top = top(chain);
     if top.is_self_signed() {
-        return Some(untrusted(
-            case,
-            Certainty::Proven,
-            &top.subject,
-            format!(
-                "The chain is complete: it leads from \"{}\" to the self-signed root \"{}\", and no trust anchor of this JVM matches it.",
-                leaf.subject, top.subject
-            ),
-        ));
+        return Some(rejected_root(case, leaf, top));
     }
     Some(incomplete(case, chain, leaf, top))
+}
+
+/// The chain is complete. JSSE builds a path only where no certificate of the chain is an anchor itself
+/// (`sun.security.validator.PKIXValidator`); other validators may have other reasons.
+fn rejected_root(case: &Case<'_>, leaf: &Certificate, root: &Certificate) -> Diagnosis {
+    let built = case.says("PKIX path building failed") || case.says("unable to find valid certification path");
+    if built && !case.knowledge.knows_anchor(&root.subject) {
+        return untrusted(
+            case,
+            Certainty::Proven,
+            &root.subject,
+            format!(
+                "The chain is complete: it leads from \"{}\" to the self-signed root \"{}\", and no trust anchor of this JVM matches it.",
+                leaf.subject, root.subject
+            ),
+        );
+    }
+    let stores = if case.knowledge.knows_anchor(&root.subject) {
+        " A trust store of this JVM lists an anchor of that name: it may hold another key, or be another connection's."
+    } else {
+        ""
+    };
+    untrusted(
+        case,
+        Certainty::Likely,
+        &root.subject,
+        format!(
+            "The chain leads from \"{}\" to the self-signed root \"{}\", and was refused.{stores}",
+            leaf.subject, root.subject
+        ),
+    )
 }
 
 /// The chain ends in a certificate whose issuer was not sent.

@@ -16,7 +16,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return None;
     }
     match case.peer_alert()? {
-        "handshake_failure" if !offered.is_empty() && is_narrow(&offered) => {
+        "handshake_failure" if is_narrow(&offered) => {
             let certainty = if offered.len() <= FEW {
                 Certainty::Likely
             } else {
@@ -67,7 +67,7 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
                 ),
             ));
         }
-        let certainty = if !offered.is_empty() && is_narrow(offered) {
+        let certainty = if is_narrow(offered) && nothing_else_was_missing(case) {
             Certainty::Proven
         } else {
             Certainty::Likely
@@ -100,7 +100,20 @@ fn is_narrow(offered: &[&str]) -> bool {
     let common = |suite: &&str| {
         suite.starts_with("TLS_AES_") || (suite.contains("ECDHE_RSA_WITH_AES_") && suite.contains("_GCM_"))
     };
-    offered.len() <= FEW || !offered.iter().any(common)
+    !offered.is_empty() && (offered.len() <= FEW || !offered.iter().any(common))
+}
+
+/// JSSE says `no cipher suites in common` too where a suite fails for want of a key, which from 8u272 on it logs, or of a
+/// key exchange group.
+fn nothing_else_was_missing(case: &Case<'_>) -> bool {
+    let logs_missing_keys = case.handshake.threads.iter().any(|thread| !thread.id.is_empty());
+    let groups = case
+        .handshake
+        .client_hello
+        .as_ref()
+        .map(|hello| hello.groups.as_slice())
+        .unwrap_or_default();
+    logs_missing_keys && (groups.is_empty() || groups.iter().any(|group| group == "secp256r1" || group == "x25519"))
 }
 
 fn diagnosis(certainty: Certainty, summary: String, explanation: String) -> Diagnosis {

@@ -4,5 +4,6 @@
 //! run: a KUBECONFIG that a developer happens to have set is no permission to write to its cluster.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod refusals;
 mod restoration;
 mod support;

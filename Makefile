@@ -25,3 +25,8 @@ test: ## Run all checks and tests, those on a real cluster included
 .PHONY: crds
 crds: ## Write the custom resource definition anew from the Rust types
 	@UPDATE_CRDS=1 cargo test --quiet --test it crd
+
+.PHONY: bench-latency
+bench-latency: ## Measure the time from a log line to its answer in the status, on the demo's cluster (make demo first)
+	@cargo bench --quiet --profile dev --bench line_to_status --no-run
+	@tests/cluster/enter.sh demo cargo bench --quiet --profile dev --bench line_to_status

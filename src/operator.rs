@@ -10,6 +10,7 @@ pub mod capture;
 pub mod events;
 pub mod lease;
 pub mod observe;
+pub mod orphans;
 pub mod plan;
 pub mod reconcile;
 pub mod settings;
@@ -17,6 +18,7 @@ pub mod watch;
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
@@ -53,7 +55,7 @@ pub enum Error {
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let client = Client::try_default().await.map_err(Error::Client)?;
     let (wake, woken) = mpsc::unbounded_channel();
-    let context = Arc::new(Context::new(client.clone(), settings.clone(), wake));
+    let context = Arc::new(Context::new(client.clone(), &settings, wake));
     let admin = admin::bind(&settings.admin_address).await?;
     let admin = tokio::spawn(admin::serve(admin, context.clone()));
 
@@ -90,6 +92,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         }
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.watch_namespaces, "operator started");
+    let vanished = forget_vanished(context.clone(), store.clone());
     let controller = Controller::for_stream(triggers, store)
         .with_config(ControllerConfig::default().concurrency(32))
         .reconcile_on(woken)
@@ -99,7 +102,10 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
                 tracing::debug!(%error, "reconcile");
             }
         });
+    let sweep = orphans::sweep_forever(client.clone(), settings.watch_namespaces.clone());
     let result = tokio::select! {
+        () = sweep => Ok(()),
+        () = vanished => Ok(()),
         () = controller => Ok(()),
         () = terminated => Ok(()),
         () = kept(lease.as_ref()) => Err(Error::LeaseLost),
@@ -110,6 +116,13 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     admin.abort();
     tracing::info!("operator stopped");
     result
+}
+
+async fn forget_vanished(context: Arc<Context>, sessions: reflector::Store<TLSDebugSession>) {
+    loop {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        context.retain(&sessions);
+    }
 }
 
 /// Ends when the lease is lost; never without a lease.

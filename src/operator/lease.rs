@@ -69,7 +69,7 @@ impl LeaderLease {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(lease = self.name, %error, "cannot renew the leader lease; will try again")
+                    tracing::warn!(lease = self.name, %error, "cannot renew the leader lease; will try again");
                 }
             }
         }

@@ -1,20 +1,26 @@
 //! Reading the API: everything that a plan needs, in one value.
 
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
 use super::capture::Captured;
-use crate::session::{TLSDebugSession, TargetKind};
+use crate::session::{Phase, TLSDebugSession, TargetKind};
 use crate::workload::Workload;
 use crate::workload::record::Change;
+
+/// The chart's ValidatingAdmissionPolicy, and its binding.
+pub const ADMISSION_POLICY: &str = "tlsdebugsessions.tlsdebug.io";
 
 /// Everything that a plan needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observed {
     /// The session, read live.
     pub session: TLSDebugSession,
+    /// Sessions may be started: the admission policy is there, or is not asked for.
+    pub is_guarded: bool,
     /// Its target, where the kind is supported and the object exists.
     pub workload: Option<Workload>,
     /// ReplicaSets of the workload whose template carries the flag.
@@ -63,8 +69,19 @@ pub async fn session(client: &Client, namespace: &str, name: &str) -> kube::Resu
 }
 
 /// Reads the target and what runs of it. `captured` comes from the session's streams.
-pub async fn observe(client: &Client, session: TLSDebugSession, captured: Captured) -> kube::Result<Observed> {
+pub async fn observe(
+    client: &Client,
+    session: TLSDebugSession,
+    captured: Captured,
+    requires_policy: bool,
+) -> kube::Result<Observed> {
+    // The policy is asked for before anything is touched, and not again.
+    let is_starting = session
+        .status
+        .as_ref()
+        .is_none_or(|status| status.phase == Phase::Pending);
     let mut observed = Observed {
+        is_guarded: !(requires_policy && is_starting) || has_admission_policy(client).await?,
         session,
         workload: None,
         debug_replica_sets: Vec::new(),
@@ -90,7 +107,7 @@ pub async fn observe(client: &Client, session: TLSDebugSession, captured: Captur
     )?;
     observed.debug_replica_sets = replica_sets
         .items
-        .into_iter()
+        .iter()
         .filter_map(|set| debug_replica_set(set, workload.uid(), &change))
         .collect();
     let mut pods = pods.items;
@@ -114,6 +131,17 @@ pub async fn workload(client: &Client, session: &TLSDebugSession) -> kube::Resul
     }
 }
 
+/// Whether the policy that keeps sessions from lending the operator's rights is installed and bound.
+async fn has_admission_policy(client: &Client) -> kube::Result<bool> {
+    let policy = Api::<ValidatingAdmissionPolicy>::all(client.clone())
+        .get_opt(ADMISSION_POLICY)
+        .await?;
+    let binding = Api::<ValidatingAdmissionPolicyBinding>::all(client.clone())
+        .get_opt(ADMISSION_POLICY)
+        .await?;
+    Ok(policy.is_some() && binding.is_some())
+}
+
 /// The change that a session has made to its workload: as the record says, else as the status remembers.
 #[must_use]
 pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> {
@@ -127,7 +155,7 @@ pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> 
     })
 }
 
-fn debug_replica_set(set: ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
+pub(super) fn debug_replica_set(set: &ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
     let is_owned = set
         .owner_references()
         .iter()

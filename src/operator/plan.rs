@@ -149,6 +149,9 @@ impl Draft<'_> {
             return self.now(Action::RemoveFinalizer);
         }
         let spec = &self.observed.session.spec;
+        if ending::is_created_anew(&self.observed.session) {
+            return self.rest();
+        }
         let ends = spec
             .ttl_after_finished
             .as_deref()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::runtime::controller::Action as Next;
 use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 
 use super::act::{self, Outcome};
@@ -25,6 +26,7 @@ pub struct Context {
     client: Client,
     wake: Wake,
     recorder: Recorder,
+    requires_policy: bool,
     active: Mutex<HashMap<String, Active>>,
     failures: Mutex<HashMap<String, u32>>,
     /// Counters for the admin port.
@@ -32,8 +34,8 @@ pub struct Context {
 }
 
 /// What runs beside the reconcile for one session.
-#[derive(Default)]
 struct Active {
+    session: ObjectRef<TLSDebugSession>,
     capture: Option<Capture>,
     watch: Option<Watch>,
 }
@@ -41,12 +43,13 @@ struct Active {
 impl Context {
     /// Nothing runs yet.
     #[must_use]
-    pub fn new(client: Client, settings: Settings, wake: Wake) -> Self {
+    pub fn new(client: Client, settings: &Settings, wake: Wake) -> Self {
         let recorder = events::recorder(client.clone(), &settings.identity);
         Self {
             client,
             wake,
             recorder,
+            requires_policy: settings.require_admission_policy,
             active: Mutex::default(),
             failures: Mutex::default(),
             metrics: Metrics::default(),
@@ -69,8 +72,12 @@ impl Context {
             all.remove(uid);
             return;
         }
-        let active = all.entry(uid.to_owned()).or_default();
         let session = &observed.session;
+        let active = all.entry(uid.to_owned()).or_insert_with(|| Active {
+            session: ObjectRef::from_obj(session),
+            capture: None,
+            watch: None,
+        });
         match &observed.workload {
             Some(workload) if plan.watch => {
                 active
@@ -103,6 +110,16 @@ impl Context {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
+    /// Ends what runs for sessions that vanished without a last look, because their finalizer was taken off by force.
+    pub fn retain(&self, sessions: &Store<TLSDebugSession>) {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.retain(|uid, active| {
+            sessions
+                .get(&active.session)
+                .is_some_and(|session| session.metadata.uid.as_ref() == Some(uid))
+        });
+    }
+
     fn forget(&self, uid: &str) {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.succeeded(uid);
@@ -123,7 +140,7 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
         context.forget(&uid);
         return Ok(Next::await_change());
     };
-    let observed = observe::observe(client, session, context.captured(&uid)).await?;
+    let observed = observe::observe(client, session, context.captured(&uid), context.requires_policy).await?;
     let before = observed.session.status.as_ref().map(|status| status.phase);
     let mut plan = plan::plan(&observed, Timestamp::now());
     let outcome = act::act(client, &observed, &plan.action).await?;
@@ -163,6 +180,7 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
 }
 
 /// A passing fault of the API: try again, slower each time.
+#[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
 pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc<Context>) -> Next {
     context.metrics.errors.inc();
     let wait = context.backoff(&session.uid().unwrap_or_default());

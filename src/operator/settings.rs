@@ -23,6 +23,11 @@ pub struct Settings {
     #[arg(long, env = "TLSDEBUG_LEASE_NAME", default_value = "tlsdebug")]
     pub lease_name: String,
 
+    /// Start no session where the chart's ValidatingAdmissionPolicy is not found: without it, whoever may create a session
+    /// gains the operator's rights over workloads and logs.
+    #[arg(long, env = "TLSDEBUG_REQUIRE_ADMISSION_POLICY", default_value_t = true, action = clap::ArgAction::Set)]
+    pub require_admission_policy: bool,
+
     /// How the operator's own log is written.
     #[arg(long, env = "TLSDEBUG_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,

@@ -55,19 +55,18 @@ pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String])
         let existing = after
             .iter_mut()
             .find(|entry| entry.subresource.is_none() && owner_of(entry) == *owner);
-        let entry = match existing {
-            Some(entry) => entry,
-            None => {
-                after.push(ManagedFieldsEntry {
-                    manager: Some(owner.manager.clone()),
-                    operation: Some(owner.operation.clone()),
-                    api_version: Some(owner.api_version.clone()),
-                    fields_type: Some("FieldsV1".to_owned()),
-                    fields_v1: Some(FieldsV1(Value::Object(Map::new()))),
-                    ..ManagedFieldsEntry::default()
-                });
-                after.last_mut()?
-            }
+        let entry = if let Some(entry) = existing {
+            entry
+        } else {
+            after.push(ManagedFieldsEntry {
+                manager: Some(owner.manager.clone()),
+                operation: Some(owner.operation.clone()),
+                api_version: Some(owner.api_version.clone()),
+                fields_type: Some("FieldsV1".to_owned()),
+                fields_v1: Some(FieldsV1(Value::Object(Map::new()))),
+                ..ManagedFieldsEntry::default()
+            });
+            after.last_mut()?
         };
         if let Some(FieldsV1(Value::Object(tree))) = &mut entry.fields_v1 {
             insert(tree, path);

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// How far a controller has brought its pods to the template.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent facts of the API")]
 pub struct Rollout {
     /// The controller does not act on changes of the template.
     pub paused: bool,

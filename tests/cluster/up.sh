@@ -13,6 +13,7 @@ done
 bin=$("$here/build.sh" | tail -n 1)
 
 daemons=(etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy coredns containerd kubelet)
+pods=10.244.0.0/24 services=10.96.0.0/16
 node=10.244.0.1 # the pod bridge's own address
 
 node_ready() { inside "$bin/kubectl" get node node1 --request-timeout=5s 2>/dev/null | grep -q ' Ready'; }
@@ -69,8 +70,12 @@ new_namespaces() {
 			ip link add cni0 type bridge
 			ip address add $node/24 dev cni0
 			ip link set cni0 up
+			# A route, for the packet filter to see what the node itself sends to a Service, such as calls of webhooks.
+			ip route add $services dev cni0
+			[ ! -e /etc/resolv.conf ] || mount --bind resolv.conf /etc/resolv.conf
 		I
 	} >setup.sh
+	echo "nameserver $node" >resolv.conf # the machine's own may name servers that cannot be reached from inside
 	inside bash setup.sh
 }
 make_fixed_folders new_namespaces
@@ -119,6 +124,9 @@ until_true() { # what is waited for, daemon it depends on, seconds, command…
 	done
 }
 
+run etcd "$bin/etcd" --data-dir etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
+	--advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
+
 # --- certificates --------------------------------------------------------------------------------------------------
 
 cd pki
@@ -156,17 +164,17 @@ done
 chmod 600 ../*.kubeconfig ./*.key
 cd ..
 
-# --- etcd, API server, containerd ----------------------------------------------------------------------------------
+# --- API server and containerd -------------------------------------------------------------------------------------
 
-run etcd "$bin/etcd" --data-dir etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
-	--advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
+# An API server that finds no etcd when it starts looks for its features again only seconds later, and is slow until then.
+until_true etcd etcd 30 inside bash -c ': </dev/tcp/127.0.0.1/2379'
 cat >audit.yaml <<'A'
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules: [{level: Metadata}]
 A
-run kube-apiserver "$bin/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --service-cluster-ip-range=10.96.0.0/16 \
+run kube-apiserver "$bin/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --service-cluster-ip-range=$services \
 	--bind-address=0.0.0.0 --advertise-address=$node --cert-dir=pki --tls-cert-file=pki/apiserver.crt \
 	--tls-private-key-file=pki/apiserver.key --client-ca-file=pki/ca.crt --kubelet-certificate-authority=pki/ca.crt \
 	--kubelet-client-certificate=pki/admin.crt --kubelet-client-key=pki/admin.key \
@@ -205,13 +213,10 @@ until_true 'the API server' kube-apiserver 90 inside "$bin/kubectl" get --raw /r
 # --- what needs the API server -------------------------------------------------------------------------------------
 
 run kube-controller-manager "$bin/kube-controller-manager" --kubeconfig=controller-manager.kubeconfig --root-ca-file=pki/ca.crt \
-	--service-account-private-key-file=pki/sa.key --use-service-account-credentials --leader-elect=false \
+	--service-account-private-key-file=pki/sa.key --use-service-account-credentials --leader-elect=false --kube-api-qps=200 --kube-api-burst=400 \
 	--cluster-signing-cert-file=pki/ca.crt --cluster-signing-key-file=pki/ca.key --cert-dir=pki
 run kube-scheduler "$bin/kube-scheduler" --kubeconfig=scheduler.kubeconfig --leader-elect=false --cert-dir=pki
 
-cat >resolv.conf <<R # for pods that ask for the node's own: the machine's may name what cannot be reached
-nameserver $node
-R
 cat >kubelet.yaml <<Y
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -242,7 +247,7 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables
 clientConnection: {kubeconfig: $state/proxy.kubeconfig}
-clusterCIDR: 10.244.0.0/24
+clusterCIDR: $pods
 oomScoreAdj: 0
 conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 P
@@ -263,13 +268,12 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "system:
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:coredns"}]
 D
 cat >Corefile <<C
-cluster.local:53 10.244.0.0/24:53 10.96.0.0/16:53 {
+cluster.local:53 $pods:53 $services:53 {
 	bind $node
 	errors
 	kubernetes {
 		kubeconfig $state/coredns.kubeconfig
 	}
-	cache 5
 }
 .:53 { # there is no way out, so there is no other name
 	bind $node

@@ -58,6 +58,7 @@ fn update(old: &Value, new: &Value, refused: Option<&'static str>) -> Case {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn creations() -> Vec<Case> {
     use By::{Rule, Schema};
     let pod = json!({"kind": "Pod", "name": "orders-0"});
@@ -169,6 +170,7 @@ fn creations() -> Vec<Case> {
 }
 
 /// For each field: from unset to a value, from one value to another, from a value to unset.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn updates() -> Vec<Case> {
     let fields = [
         ("strategy", json!("Rollout"), json!("Clone"), "strategy is immutable"),

@@ -4,3 +4,4 @@
 mod crd;
 mod crd_rules;
 mod exact_restore;
+mod session_life;

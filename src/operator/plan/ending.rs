@@ -1,8 +1,10 @@
 //! Restoring: the template, the ownership of its fields, the pods, and the way back to the flag; then the end.
 
+use kube::ResourceExt;
+
 use super::{Action, Draft, Plan, instant};
-use crate::session::Phase;
 use crate::session::conditions::ConditionType;
+use crate::session::{Phase, TLSDebugSession};
 use crate::workload::{ownership, restore};
 
 impl Draft<'_> {
@@ -82,6 +84,13 @@ impl Draft<'_> {
                 "No pod carries the flag, and no revision leads back to it.",
             );
         }
+        if self.observed.session.spec.ttl_after_finished.is_some() && is_created_anew(&self.observed.session) {
+            self.status.warnings.push(
+                "ttlAfterFinished is not applied: Argo CD, Flux or Helm manages this session and would create it anew, and \
+                 the workload would be rolled again and again. Take it out of its source instead."
+                    .to_owned(),
+            );
+        }
         self.status.restore_command = None;
         self.status.phase = if self.status.failure.is_some() {
             Phase::Failed
@@ -95,4 +104,17 @@ impl Draft<'_> {
             Action::None
         })
     }
+}
+
+/// Whether a tool that keeps what its source says would create a deleted session anew, by the metadata with which Argo CD
+/// (resource tracking), Flux (kustomize- and helm-controller) and Helm mark what they manage.
+pub(super) fn is_created_anew(session: &TLSDebugSession) -> bool {
+    const MARKS: [&str; 4] = [
+        "argocd.argoproj.io/tracking-id",
+        "kustomize.toolkit.fluxcd.io/name",
+        "helm.toolkit.fluxcd.io/name",
+        "meta.helm.sh/release-name",
+    ];
+    let has = |mark: &&str| session.annotations().contains_key(*mark) || session.labels().contains_key(*mark);
+    MARKS.iter().any(has)
 }

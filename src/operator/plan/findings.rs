@@ -27,13 +27,7 @@ impl Draft<'_> {
         if captured.debug_records > 0 {
             self.status.verdict = Some(report.verdict);
         }
-        for warning in &report.warnings {
-            if !self.status.warnings.contains(warning) {
-                self.status.warnings.push(warning.clone());
-            }
-        }
-        if captured.limit_reached {
-            let warning = "Reading stopped at spec.maxLogBytes; what came after it is not in the answer.".to_owned();
+        for warning in report.warnings.iter().cloned().chain(self.unread()) {
             if !self.status.warnings.contains(&warning) {
                 self.status.warnings.push(warning);
             }
@@ -55,6 +49,31 @@ impl Draft<'_> {
             None => {}
         }
         self.status.findings = report.findings;
+    }
+
+    /// What the session's own limits leave unread.
+    fn unread(&self) -> Vec<String> {
+        let captured = &self.observed.captured;
+        let mut warnings = Vec::new();
+        if captured.limit_reached {
+            warnings.push("Reading stopped at spec.maxLogBytes; what came after it is not in the answer.".to_owned());
+        }
+        let is_read = |uid: &String| captured.pods.iter().any(|read| read.uid == *uid);
+        for pod in self
+            .observed
+            .debug_pods
+            .iter()
+            .filter(|pod| pod.restarts.is_some() && !is_read(&pod.uid))
+        {
+            if captured.pods.len() >= self.observed.session.spec.max_pods as usize {
+                warnings.push(format!(
+                    "Pod {} carries the flag and is not read, because of spec.maxPods.",
+                    pod.name
+                ));
+            }
+        }
+        warnings.truncate(20);
+        warnings
     }
 
     /// The last word: what the session has found when it ends.

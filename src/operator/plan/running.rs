@@ -1,6 +1,6 @@
 //! Injecting and Capturing: read, answer, and know when it is over.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{Action, Draft, Plan, duration, instant, since, starting, time};
@@ -10,6 +10,9 @@ use crate::session::status::InjectionSummary;
 use crate::session::{Failure, Phase, StopWhen};
 use crate::workload::record::{Change, Record};
 use crate::workload::{Workload, ownership, restore};
+
+/// By how much the clocks of two nodes may differ, after a change of leader.
+const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Why a session ends.
 enum End {
@@ -24,16 +27,14 @@ impl<'a> Draft<'a> {
     pub(super) fn running(mut self) -> Plan {
         self.report_findings();
         self.note_start();
-        match self.end() {
-            Some(end) => self.restore_because(end),
-            None => {
-                let until = match self.status.phase {
-                    Phase::Capturing => time(self.status.expires_at.as_deref()),
-                    _ => self.progress_deadline(),
-                };
-                self.wait(until)
-            }
+        if let Some(end) = self.end() {
+            return self.restore_because(end);
         }
+        let until = match self.status.phase {
+            Phase::Capturing => time(self.status.expires_at.as_deref()),
+            _ => self.progress_deadline(),
+        };
+        self.wait(until)
     }
 
     /// The record on the workload, where it is this session's.
@@ -64,6 +65,12 @@ impl<'a> Draft<'a> {
 
     /// The duration counts from the first pod with the flag that is ready, or its first debug record.
     fn note_start(&mut self) {
+        // A clock that was set back must not lengthen the session: count anew, once.
+        let was_set_back =
+            time(self.status.started_at.as_deref()).is_some_and(|started| started > self.now + CLOCK_DIFFERENCE);
+        if self.status.phase == Phase::Capturing && was_set_back {
+            self.start_clock();
+        }
         if self.status.phase != Phase::Injecting {
             return;
         }
@@ -72,8 +79,7 @@ impl<'a> Draft<'a> {
             return;
         }
         self.status.phase = Phase::Capturing;
-        self.status.started_at = Some(instant(self.now));
-        self.status.expires_at = Some(instant(self.now + duration(&self.observed.session.spec.duration)));
+        self.start_clock();
         self.set(
             ConditionType::Capturing,
             true,
@@ -83,6 +89,11 @@ impl<'a> Draft<'a> {
         if self.status.cause.is_none() {
             self.status.summary = Some("Reading; no handshake has failed so far.".to_owned());
         }
+    }
+
+    fn start_clock(&mut self) {
+        self.status.started_at = Some(instant(self.now));
+        self.status.expires_at = Some(instant(self.now + duration(&self.observed.session.spec.duration)));
     }
 
     fn progress_deadline(&self) -> Option<Timestamp> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Action, Draft, Plan, created, duration, instant};
+use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::ConditionType;
 use crate::session::{Phase, Strategy, TargetKind};
 use crate::workload::inject::{self, Request};
@@ -73,6 +74,18 @@ impl Draft<'_> {
             flag: &session.spec.flag(),
             deadline: instant(self.now + progress + duration(&session.spec.duration)),
         };
+        if !self.observed.is_guarded {
+            let policy = ADMISSION_POLICY;
+            return self.refused_for_now(
+                "AdmissionPolicyMissing",
+                &format!(
+                    "The ValidatingAdmissionPolicy {policy} or its binding is not installed, so whoever may create a session \
+                     would gain the operator's rights. Install it (chart value admissionPolicy.enabled), or give up its \
+                     protection (chart value requireAdmissionPolicy: false)."
+                ),
+                deadline,
+            );
+        }
         match inject::plan(workload, &request) {
             Ok(Injection { patch, warnings, .. }) => {
                 self.set(

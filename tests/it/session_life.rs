@@ -1,0 +1,434 @@
+//! A session's life as `plan` decides it, in a small world that carries every action out. The operator may be killed before
+//! and after each single write; whatever happens, the Deployment must be what it was.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
+use tlsdebug::diagnosis::report::{Certainty, Finding, HandshakeCounts, Peer, Report, Side, Verdict};
+use tlsdebug::operator::capture::Captured;
+use tlsdebug::operator::observe::{self, DebugPod, DebugReplicaSet, Observed};
+use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
+use tlsdebug::session::{Phase, TLSDebugSession};
+use tlsdebug::workload::{ANNOTATION, Workload};
+
+struct World {
+    now: Timestamp,
+    session: Option<TLSDebugSession>,
+    deployment: Option<Value>,
+    /// Pods of the ReplicaSet whose template carries the flag; `None`: there is none.
+    debug_replicas: Option<i32>,
+    captured: Captured,
+    pods_become_ready: bool,
+}
+
+/// Where the operator is killed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kill {
+    BeforeWrite,
+    BeforeReport,
+}
+
+impl World {
+    fn new(spec: &Value) -> Self {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut session: TLSDebugSession = serde_json::from_value(json!({
+            "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession",
+            "metadata": {"name": "s", "namespace": "demo", "uid": "s-1", "generation": 1}, "spec": spec
+        }))
+        .unwrap();
+        session.metadata.creation_timestamp = Some(Time(now));
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {
+                "name": "orders", "namespace": "demo", "uid": "d-1", "generation": 1, "resourceVersion": "1",
+                "annotations": {"team": "payments"},
+            },
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "orders"}}, "template": {"spec": {"containers": [
+                {"name": "msr", "env": [{"name": "JAVA_CUSTOM_OPTS", "value": "-Da=1"}]}]}}},
+            "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+        });
+        Self {
+            now,
+            session: Some(session),
+            deployment: Some(deployment),
+            debug_replicas: None,
+            captured: Captured::default(),
+            pods_become_ready: true,
+        }
+    }
+
+    fn workload(&self) -> Option<Workload> {
+        let deployment = self.deployment.clone()?;
+        Some(Workload::from(
+            serde_json::from_value::<Deployment>(deployment).unwrap(),
+        ))
+    }
+
+    fn observe(&self) -> Observed {
+        let session = self.session.clone().unwrap();
+        let workload = self.workload();
+        let is_visible = workload
+            .as_ref()
+            .is_some_and(|workload| observe::change(&session, workload).is_some());
+        let replicas = self.debug_replicas.filter(|_| is_visible);
+        Observed {
+            is_guarded: true,
+            session,
+            workload,
+            debug_replica_sets: replicas.into_iter().map(replica_set).collect(),
+            debug_pods: replicas
+                .filter(|count| *count > 0)
+                .into_iter()
+                .map(|_| self.pod())
+                .collect(),
+            captured: self.captured.clone(),
+        }
+    }
+
+    fn pod(&self) -> DebugPod {
+        DebugPod {
+            name: "orders-debug".into(),
+            uid: "p-1".into(),
+            ready: self.pods_become_ready,
+            terminating: false,
+            restarts: Some(0),
+            waiting: (!self.pods_become_ready).then(|| "ImagePullBackOff".to_owned()),
+        }
+    }
+
+    fn write(&mut self, action: &Action) {
+        match action {
+            Action::None => {}
+            Action::AddFinalizer => self.session.as_mut().unwrap().metadata.finalizers = Some(vec![FINALIZER.into()]),
+            Action::RemoveFinalizer | Action::DeleteSession => self.session = None,
+            Action::Inject(patch) | Action::Restore(patch) => {
+                let deployment = self.deployment.as_mut().unwrap();
+                json_patch::patch(deployment, patch).expect("its preconditions hold");
+                let generation = json!(deployment["metadata"]["generation"].as_i64().unwrap() + 1);
+                deployment["metadata"]["generation"] = generation.clone();
+                deployment["status"]["observedGeneration"] = generation;
+                self.debug_replicas = Some(i32::from(matches!(action, Action::Inject(_))));
+            }
+            Action::GiveOwnershipBack { managed_fields, .. } => {
+                self.deployment.as_mut().unwrap()["metadata"]["managedFields"] = json!(managed_fields);
+            }
+            Action::DeleteReplicaSet(set) => {
+                assert_eq!(set.replicas, 0);
+                self.debug_replicas = None;
+            }
+        }
+    }
+
+    /// One look of the operator, killed where asked.
+    fn look(&mut self, kill: Option<Kill>) -> Plan {
+        let plan = plan(&self.observe(), self.now);
+        if kill != Some(Kill::BeforeWrite) {
+            self.write(&plan.action);
+            if kill.is_none()
+                && let Some(session) = &mut self.session
+            {
+                session.status = Some(plan.status.clone());
+            }
+        }
+        if kill.is_some() {
+            // The streams end with the operator; the next one reads again from the start.
+            self.captured.pods.clear();
+        }
+        plan
+    }
+
+    /// Looks until the session has ended; time passes as the plans ask. Returns the number of looks.
+    fn run(&mut self, kill: Option<(usize, Kill)>) -> usize {
+        for look in 0..200 {
+            let Some(session) = &self.session else { return look };
+            let is_deleted = session.metadata.deletion_timestamp.is_some();
+            if !is_deleted && self.phase().is_finished() {
+                return look;
+            }
+            let killed = kill.filter(|(at, _)| *at == look).map(|(_, kill)| kill);
+            let plan = self.look(killed);
+            self.now += SignedDuration::try_from(plan.look_again).unwrap();
+        }
+        panic!("the session does not end: {:#?}", self.session.as_ref().unwrap().status);
+    }
+
+    /// Looks until the session has reached `phase`.
+    fn run_to(&mut self, phase: Phase) {
+        for _ in 0..50 {
+            if self.phase() == phase {
+                return;
+            }
+            self.look(None);
+        }
+        panic!("never {phase:?}: {:?}", self.phase());
+    }
+
+    fn phase(&self) -> Phase {
+        self.session
+            .as_ref()
+            .unwrap()
+            .status
+            .as_ref()
+            .map(|status| status.phase)
+            .unwrap_or_default()
+    }
+
+    fn reason(&self) -> String {
+        let status = self.session.as_ref().unwrap().status.as_ref().unwrap();
+        status
+            .failure
+            .as_ref()
+            .map(|failure| failure.reason.clone())
+            .unwrap_or_default()
+    }
+
+    fn assert_restored(&self, context: &str) {
+        let before = World::new(&spec()).deployment.unwrap();
+        let after = self.deployment.as_ref().unwrap();
+        assert_eq!(after["spec"], before["spec"], "{context}");
+        assert_eq!(
+            after["metadata"]["annotations"], before["metadata"]["annotations"],
+            "{context}"
+        );
+        assert_eq!(
+            self.debug_replicas, None,
+            "{context}: a revision leads back to the flag"
+        );
+    }
+}
+
+fn replica_set(replicas: i32) -> DebugReplicaSet {
+    DebugReplicaSet {
+        name: "orders-debug".into(),
+        uid: "r-1".into(),
+        resource_version: "1".into(),
+        replicas,
+    }
+}
+
+fn spec() -> Value {
+    json!({"target": {"kind": "Deployment", "name": "orders"}, "duration": "10m"})
+}
+
+fn failure() -> Captured {
+    let finding = Finding {
+        cause: "MissingIntermediate".into(),
+        certainty: Certainty::Likely,
+        side: Side::Client,
+        peer: Peer {
+            server_name: Some("bank.example".into()),
+            certificate_subject: None,
+        },
+        count: 1,
+        summary: "bank.example sent only its leaf".into(),
+        explanation: String::new(),
+        remedies: vec![],
+        evidence: vec![],
+        first_seen: None,
+        last_seen: None,
+        threads: vec![],
+    };
+    let handshakes = HandshakeCounts {
+        total: 1,
+        succeeded: 0,
+        failed: 1,
+        incomplete: 0,
+    };
+    Captured {
+        report: Some(Report {
+            verdict: Verdict::FailuresFound,
+            handshakes,
+            findings: vec![finding],
+            warnings: vec![],
+        }),
+        debug_records: 10,
+        ..Captured::default()
+    }
+}
+
+#[test]
+fn expires_after_its_duration_and_restores() {
+    let mut world = World::new(&spec());
+    let start = world.now;
+    world.run(None);
+    assert_eq!(world.phase(), Phase::Completed);
+    assert_eq!(world.now.duration_since(start), SignedDuration::from_mins(10));
+    world.assert_restored("expired");
+}
+
+#[test]
+fn killed_at_any_write_the_workload_is_restored() {
+    let looks = World::new(&spec()).run(None);
+    assert!(looks > 8, "the life has {looks} looks");
+    for look in 0..looks {
+        for kill in [Kill::BeforeWrite, Kill::BeforeReport] {
+            let mut world = World::new(&spec());
+            world.run(Some((look, kill)));
+            assert_eq!(world.phase(), Phase::Completed, "killed at look {look}, {kill:?}");
+            world.assert_restored(&format!("killed at look {look}, {kill:?}"));
+        }
+    }
+}
+
+#[test]
+fn deleted_in_any_phase_the_workload_is_restored_before_the_session_goes() {
+    for phase in [Phase::Pending, Phase::Injecting, Phase::Capturing, Phase::Restoring] {
+        let mut world = World::new(&spec());
+        world.pods_become_ready = phase != Phase::Injecting;
+        world.run_to(if phase == Phase::Restoring {
+            Phase::Capturing
+        } else {
+            phase
+        });
+        if phase == Phase::Restoring {
+            world.now += SignedDuration::from_hours(1);
+            world.run_to(Phase::Restoring);
+        }
+        let now = world.now;
+        world.session.as_mut().unwrap().metadata.deletion_timestamp = Some(Time(now));
+        if phase == Phase::Pending {
+            // Nothing keeps a session that has no finalizer yet.
+            assert_eq!(plan(&world.observe(), now).action, Action::None);
+            continue;
+        }
+        world.run(None);
+        assert!(world.session.is_none(), "deleted in {phase:?}");
+        world.assert_restored(&format!("deleted in {phase:?}"));
+    }
+}
+
+#[test]
+fn stop_ends_it_at_once() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    let start = world.now;
+    world.session.as_mut().unwrap().spec.stop = true;
+    world.run(None);
+    assert_eq!((world.phase(), world.now), (Phase::Completed, start));
+    world.assert_restored("stopped");
+}
+
+#[test]
+fn first_failure_ends_it_and_the_cause_stays() {
+    let mut world = World::new(&json!({"target": spec()["target"], "stopWhen": "FirstFailure"}));
+    world.run_to(Phase::Capturing);
+    world.captured = failure();
+    world.run(None);
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(status.phase, Phase::Completed);
+    assert_eq!(status.cause.as_deref(), Some("MissingIntermediate"));
+    assert_eq!(status.summary.as_deref(), Some("bank.example sent only its leaf"));
+    world.assert_restored("first failure");
+}
+
+#[test]
+fn a_failure_with_another_peer_does_not_end_it() {
+    let spec =
+        json!({"target": spec()["target"], "stopWhen": "FirstFailure", "match": {"serverNames": ["*.other.example"]}});
+    let mut world = World::new(&spec);
+    world.run_to(Phase::Capturing);
+    world.captured = failure();
+    world.look(None);
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!((status.phase, status.cause), (Phase::Capturing, None));
+    assert_eq!(status.handshakes.unwrap().failed, 1);
+}
+
+#[test]
+fn pods_that_never_become_ready_end_it_after_the_progress_deadline() {
+    let mut world = World::new(&json!({"target": spec()["target"], "progressDeadline": "2m"}));
+    world.pods_become_ready = false;
+    let start = world.now;
+    world.run(None);
+    assert_eq!(
+        (world.phase(), world.reason().as_str()),
+        (Phase::Failed, "ProgressDeadlineExceeded")
+    );
+    assert_eq!(world.now.duration_since(start), SignedDuration::from_mins(2));
+    world.assert_restored("never ready");
+}
+
+#[test]
+fn key_material_ends_it_unless_allowed() {
+    for (allowed, expected) in [(false, Phase::Failed), (true, Phase::Completed)] {
+        let mut world = World::new(&json!({"target": spec()["target"], "allowKeyMaterial": allowed}));
+        world.run_to(Phase::Capturing);
+        world.captured = Captured {
+            key_material_seen: true,
+            ..failure()
+        };
+        world.run(None);
+        assert_eq!(world.phase(), expected);
+        world.assert_restored("key material");
+    }
+}
+
+#[test]
+fn somebody_takes_the_flag_out() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    let deployment = world.deployment.as_mut().unwrap();
+    deployment["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("-Da=1");
+    deployment["metadata"]["managedFields"] = json!([{
+        "manager": "argocd-controller", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {}
+    }]);
+    world.debug_replicas = Some(0);
+    world.run(None);
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(
+        (world.phase(), world.reason().as_str()),
+        (Phase::Failed, "DriftReverted")
+    );
+    assert!(status.failure.unwrap().message.contains("argocd-controller"));
+    world.assert_restored("reverted");
+}
+
+#[test]
+fn somebody_takes_the_record_out_and_leaves_the_flag() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    world.deployment.as_mut().unwrap()["metadata"]["annotations"]
+        .as_object_mut()
+        .unwrap()
+        .remove(ANNOTATION);
+    world.run(None);
+    world.assert_restored("the status remembers what was changed");
+}
+
+#[test]
+fn the_workload_is_deleted_or_created_anew() {
+    for anew in [false, true] {
+        let mut world = World::new(&spec());
+        world.run_to(Phase::Capturing);
+        world.debug_replicas = None;
+        world.deployment = anew.then(|| {
+            let mut deployment = World::new(&spec()).deployment.unwrap();
+            deployment["metadata"]["uid"] = json!("d-2");
+            deployment
+        });
+        world.run(None);
+        assert_eq!((world.phase(), world.reason().as_str()), (Phase::Failed, "TargetGone"));
+    }
+}
+
+#[test]
+fn a_clock_that_steps_never_keeps_the_flag_in() {
+    for step in [SignedDuration::from_hours(-2), SignedDuration::from_hours(2)] {
+        let mut world = World::new(&spec());
+        world.run_to(Phase::Capturing);
+        world.now += step;
+        world.run(None);
+        world.assert_restored("the clock stepped");
+    }
+}
+
+#[test]
+fn an_ended_session_does_nothing_more() {
+    let mut world = World::new(&spec());
+    world.run(None);
+    let plan = plan(&world.observe(), world.now);
+    assert_eq!(plan.action, Action::None);
+    assert_eq!(Some(&plan.status), world.session.as_ref().unwrap().status.as_ref());
+    assert!(!plan.capture && !plan.watch);
+}

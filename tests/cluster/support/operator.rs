@@ -80,6 +80,8 @@ impl Scenario {
                 "--admin-address",
                 &admin_address,
             ])
+            // The policy guards a whole cluster; here every namespace is on its own.
+            .args(["--require-admission-policy", "false"])
             .env("KUBECONFIG", kubeconfig)
             .env("RUST_LOG", "tlsdebug=debug")
             .stderr(log)

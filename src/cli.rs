@@ -1,6 +1,7 @@
-//! One file per subcommand.
+//! The command line: one file per subcommand.
 
 pub mod crd;
+mod diagnose;
 pub mod operator;
 
 use std::io;
@@ -10,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 /// Finds out why a JVM's TLS handshake fails.
 #[derive(Debug, Parser)]
-#[command(name = "tlsdebug", version, propagate_version = true)]
+#[command(name = "tlsdebug", version, about, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -18,9 +19,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the Kubernetes operator for TLSDebugSession resources
+    /// Reads logs with -Djavax.net.debug output and says why handshakes fail.
+    Diagnose(diagnose::Diagnose),
+    /// Runs the Kubernetes operator for TLSDebugSession resources.
     Operator(crate::operator::Settings),
-    /// Print the custom resource definition of TLSDebugSession as YAML
+    /// Prints the custom resource definition of TLSDebugSession as YAML.
     Crd,
 }
 
@@ -28,6 +31,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Diagnose(diagnose) => diagnose.run(),
         Command::Operator(settings) => operator::run(settings),
         Command::Crd => match crd::run(io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,

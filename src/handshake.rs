@@ -1,1 +1,254 @@
-//! placeholder
+//! Events to handshakes: which messages belong to the same connection, what was offered and chosen, which chains were sent.
+
+mod knowledge;
+mod tracker;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::log::{Certificate, ClientHello, Line, ServerHello, Thrown};
+
+pub use knowledge::Knowledge;
+pub use tracker::Tracker;
+
+/// Threads of one handshake that are kept: an engine's tasks run on many.
+const KEPT_THREADS: usize = 8;
+/// Lines of evidence kept for one topic of a handshake.
+const KEPT_LINES: usize = 8;
+
+/// An end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Side {
+    /// The end that sent the ClientHello.
+    Client,
+    /// The end that received it.
+    Server,
+}
+
+/// What a line of evidence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// What the client offers.
+    ClientHello,
+    /// What the server chose.
+    ServerHello,
+    /// A chain that this end received.
+    PeerCertificates,
+    /// A chain that this end sent.
+    OwnCertificates,
+    /// The request for a client certificate.
+    CertificateRequest,
+    /// How it failed.
+    Failure,
+}
+
+/// How far a handshake is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its end has not been seen.
+    Open,
+    /// Both Finished messages were seen.
+    Succeeded,
+    /// It ended with an error.
+    Failed,
+}
+
+/// A thread, as the log names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// Its id, opaque; empty in legacy layouts.
+    pub id: String,
+    /// Its name; empty for virtual threads.
+    pub name: String,
+}
+
+/// How a handshake failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The alert that was sent or came in.
+    pub alert: Option<String>,
+    /// The peer sent the alert.
+    pub received: bool,
+    /// The text of the record.
+    pub message: String,
+    /// The throwable beneath it.
+    pub thrown: Thrown,
+}
+
+impl Failure {
+    /// Whether the record or any exception beneath it holds this text.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        self.message.contains(text) || self.thrown.says(text)
+    }
+
+    /// The first message, of the record or the chain of exceptions, that holds this text.
+    #[must_use]
+    pub fn saying(&self, text: &str) -> Option<&str> {
+        std::iter::once(self.message.as_str())
+            .chain(self.thrown.chain.iter().map(|link| link.message.as_str()))
+            .find(|message| message.contains(text))
+    }
+
+    /// Whether the connection broke, rather than one end deciding.
+    #[must_use]
+    pub fn is_transport(&self) -> bool {
+        const TRANSPORT: [&str; 12] = [
+            "Connection reset",
+            "Broken pipe",
+            "forcibly closed",
+            "Connection or outbound has closed",
+            "Connection or inbound has closed",
+            "Socket closed",
+            "Socket is closed",
+            "Remote host terminated the handshake",
+            "Remote host closed connection",
+            "SSL peer shut down incorrectly",
+            "Read timed out",
+            "An established connection was aborted",
+        ];
+        TRANSPORT.iter().any(|text| self.says(text))
+    }
+
+    /// How much it says about the cause: a second record replaces the first only if it says more.
+    fn weight(&self) -> u8 {
+        if self.message.is_empty() && self.thrown.chain.is_empty() {
+            0
+        } else if self.is_transport() {
+            1
+        } else {
+            2
+        }
+    }
+}
+
+/// One handshake, as this end saw it.
+#[derive(Debug, Clone)]
+pub struct Handshake {
+    /// This end; unknown where the log begins too late.
+    pub side: Option<Side>,
+    /// The threads it ran on, the first one first.
+    pub threads: Vec<Thread>,
+    /// Time of its first record, as printed.
+    pub begun: Option<String>,
+    /// Time of its last record, as printed.
+    pub ended: Option<String>,
+    /// What the client offers.
+    pub client_hello: Option<ClientHello>,
+    /// What the server chose.
+    pub server_hello: Option<ServerHello>,
+    /// The negotiated version.
+    pub version: Option<String>,
+    /// The chain that this end received; empty if the message held none.
+    pub peer_chain: Option<Vec<Certificate>>,
+    /// The chain that this end sent; empty if the message held none.
+    pub own_chain: Option<Vec<Certificate>>,
+    /// The authorities of the request for a client certificate, sent or received.
+    pub requested: Option<Vec<String>>,
+    /// This client said that it has no certificate to send.
+    pub no_client_certificate: bool,
+    /// The session was resumed.
+    pub resumed: bool,
+    /// How it failed.
+    pub failure: Option<Failure>,
+    /// Its messages may belong to another handshake that ran at the same time.
+    pub uncertain: bool,
+    /// The JVM's messages went on after the server's first flight.
+    pub progressed: bool,
+    outcome: Outcome,
+    finished: [bool; 2],
+    ticket: bool,
+    awaits_retry: bool,
+    active: u64,
+    evidence: Vec<(Topic, Line)>,
+}
+
+impl Handshake {
+    /// How far it is.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The lines on some topics, in order.
+    #[must_use]
+    pub fn evidence(&self, topics: &[Topic]) -> Vec<&Line> {
+        let mut lines: Vec<&Line> = self
+            .evidence
+            .iter()
+            .filter(|(topic, _)| topics.contains(topic))
+            .map(|(_, line)| line)
+            .collect();
+        lines.sort_by_key(|line| line.number);
+        lines.dedup_by_key(|line| line.number);
+        lines
+    }
+
+    /// The other end's own certificate.
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<&Certificate> {
+        self.peer_chain.as_ref().and_then(|chain| chain.first())
+    }
+
+    /// Whether a client certificate was asked for and this client sent none.
+    #[must_use]
+    pub fn sent_no_client_certificate(&self) -> bool {
+        self.side == Some(Side::Client)
+            && self.requested.is_some()
+            && (self.no_client_certificate || self.own_chain.as_ref().is_some_and(Vec::is_empty))
+    }
+
+    /// Whether this client sent a certificate.
+    #[must_use]
+    pub fn sent_client_certificate(&self) -> bool {
+        self.side == Some(Side::Client) && self.own_chain.as_ref().is_some_and(|chain| !chain.is_empty())
+    }
+
+    /// Whether TLS 1.3 is spoken, where a client finishes before the server has judged its certificate.
+    #[must_use]
+    pub fn is_tls13(&self) -> bool {
+        self.version
+            .as_deref()
+            .is_some_and(|version| version == "TLSv1.3" || version == "TLS13")
+    }
+
+    fn new(side: Option<Side>) -> Self {
+        Self {
+            side,
+            threads: Vec::new(),
+            begun: None,
+            ended: None,
+            client_hello: None,
+            server_hello: None,
+            version: None,
+            peer_chain: None,
+            own_chain: None,
+            requested: None,
+            no_client_certificate: false,
+            resumed: false,
+            failure: None,
+            uncertain: false,
+            progressed: false,
+            outcome: Outcome::Open,
+            finished: [false; 2],
+            ticket: false,
+            awaits_retry: false,
+            active: 0,
+            evidence: Vec::new(),
+        }
+    }
+
+    fn runs_on(&self, id: &str, name: &str) -> bool {
+        self.threads.iter().any(|thread| thread.id == id && thread.name == name)
+    }
+
+    fn keep(&mut self, topic: Topic, lines: Vec<Line>) {
+        let kept = self.evidence.iter().filter(|(known, _)| *known == topic).count();
+        self.evidence.extend(
+            lines
+                .into_iter()
+                .take(KEPT_LINES.saturating_sub(kept))
+                .map(|line| (topic, line)),
+        );
+    }
+}

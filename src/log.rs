@@ -1,1 +1,21 @@
-//! placeholder
+//! Bytes to events: a push parser for what the JVM prints under `-Djavax.net.debug`.
+//!
+//! [`Reader`] takes bytes in any split and calls back with one [`Event`] for each message that a diagnosis can use. It
+//! strips what carried the line (container runtimes, service wrappers), detects the layout line by line, and keeps
+//! nothing but the record that is open.
+
+mod carrier;
+mod certificate;
+mod event;
+mod expand;
+mod hello;
+mod legacy;
+mod lines;
+mod modern;
+mod payload;
+mod reader;
+mod system_logger;
+
+pub use certificate::Certificate;
+pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};
+pub use reader::Reader;

@@ -1,1 +1,12 @@
-//! Report to text, JSON, HTML.
+//! A report to text and JSON.
+
+mod text;
+
+use crate::diagnosis::report::Report;
+
+pub use text::{Style, text};
+
+/// The report as JSON, the contract of `--output json`.
+pub fn json(report: &Report) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(report)
+}

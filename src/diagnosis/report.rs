@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::handshake::Side;
+
 /// What a log says about its TLS handshakes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -92,15 +94,6 @@ pub enum Certainty {
     Likely,
     /// The log shows the cause itself.
     Proven,
-}
-
-/// An end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Side {
-    /// The end that sent the ClientHello.
-    Client,
-    /// The end that received it.
-    Server,
 }
 
 /// The other end of a connection, as far as the log names it. JSSE logs neither address nor port.

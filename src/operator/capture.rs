@@ -3,18 +3,19 @@
 pub mod lines;
 pub mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::diagnosis::Diagnoser;
-use crate::diagnosis::report::Report;
+use crate::diagnosis::report::{Certainty, Report};
 use crate::operator::observe::DebugPod;
 use crate::session::TLSDebugSession;
 use crate::session::status::PodCapture;
@@ -24,6 +25,8 @@ pub type Wake = mpsc::UnboundedSender<ObjectRef<TLSDebugSession>>;
 
 /// A new cause is written at once, but not more often than this.
 const BETWEEN_CAUSES: Duration = Duration::from_millis(250);
+/// A log that is written without a pause is looked at for new causes this often.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// Counts alone are written this often.
 const BETWEEN_COUNTS: Duration = Duration::from_secs(2);
 
@@ -44,15 +47,8 @@ pub struct Captured {
 
 /// The streams of one session. Dropping it ends them.
 pub struct Capture {
-    streams: BTreeMap<(String, i32), Running>,
+    tasks: Vec<AbortHandle>,
     shared: Arc<Shared>,
-    notifier: AbortHandle,
-}
-
-#[derive(Debug)]
-struct Running {
-    state: Arc<Mutex<stream::State>>,
-    task: AbortHandle,
 }
 
 /// What the streams of one session share.
@@ -61,15 +57,33 @@ pub struct Shared {
     namespace: String,
     container: String,
     news: Notify,
-    causes: AtomicU64,
     bytes: AtomicU64,
     limit: u64,
+    /// By the pod's uid and the container's restarts.
+    lives: Mutex<BTreeMap<(String, i32), Arc<Mutex<stream::State>>>>,
 }
 
 impl Shared {
     /// Counts bytes that are about to be read; `false` once the session's limit is reached.
     fn take(&self, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
+    }
+
+    fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Arc<Mutex<stream::State>>>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a user must hear of at once: the causes, and how sure they are.
+    fn causes(&self) -> Vec<(String, Certainty)> {
+        let mut causes: Vec<_> = self
+            .lives()
+            .values()
+            .flat_map(|life| stream::lock(life).diagnoser.report().findings)
+            .map(|finding| (finding.cause, finding.certainty))
+            .collect();
+        causes.sort();
+        causes.dedup();
+        causes
     }
 }
 
@@ -82,28 +96,28 @@ impl Capture {
             namespace: session.metadata.namespace.clone().unwrap_or_default(),
             container,
             news: Notify::new(),
-            causes: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             limit: session.spec.max_log_bytes,
+            lives: Mutex::default(),
         });
         let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();
         Self {
-            streams: BTreeMap::new(),
+            tasks: vec![notifier],
             shared,
-            notifier,
         }
     }
 
     /// Starts a stream for every container life that has none yet, for `max_pods` pods at most.
     pub fn follow(&mut self, pods: &[DebugPod], max_pods: u32) {
-        let mut uids: std::collections::BTreeSet<String> = self.streams.keys().map(|(uid, _)| uid.clone()).collect();
+        let mut lives = self.shared.lives();
+        let mut uids: BTreeSet<String> = lives.keys().map(|(uid, _)| uid.clone()).collect();
         for pod in pods {
             let Some(restarts) = pod.restarts else { continue };
             if !uids.contains(&pod.uid) && uids.len() >= max_pods as usize {
                 continue;
             }
             uids.insert(pod.uid.clone());
-            self.streams.entry((pod.uid.clone(), restarts)).or_insert_with(|| {
+            lives.entry((pod.uid.clone(), restarts)).or_insert_with(|| {
                 let state = Arc::new(Mutex::new(stream::State::new(
                     Diagnoser::new(pod.name.clone()),
                     &pod.name,
@@ -113,8 +127,9 @@ impl Capture {
                     uid: pod.uid.clone(),
                     restarts,
                 };
-                let task = tokio::spawn(stream::follow(self.shared.clone(), life, state.clone())).abort_handle();
-                Running { state, task }
+                let task = tokio::spawn(stream::follow(self.shared.clone(), life, state.clone()));
+                self.tasks.push(task.abort_handle());
+                state
             });
         }
     }
@@ -122,13 +137,14 @@ impl Capture {
     /// What the streams have brought so far.
     #[must_use]
     pub fn captured(&self) -> Captured {
+        let limit_reached = self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit;
         let mut captured = Captured {
-            limit_reached: self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit,
+            limit_reached,
             ..Captured::default()
         };
         let mut reports = Vec::new();
-        for ((uid, restarts), running) in &self.streams {
-            let state = running.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((uid, restarts), life) in self.shared.lives().iter() {
+            let state = stream::lock(life);
             captured.debug_records += state.diagnoser.debug_records();
             captured.key_material_seen |= state.diagnoser.key_material_seen();
             captured.pods.push(PodCapture {
@@ -150,32 +166,26 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        self.notifier.abort();
-        for running in self.streams.values() {
-            running.task.abort();
-        }
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
 /// Turns news of the streams into wake-ups: a new cause at once, counts at a slower pace.
 async fn notify(shared: Arc<Shared>, session: ObjectRef<TLSDebugSession>, wake: Wake) {
-    let mut told = 0;
+    let mut told = Vec::new();
     loop {
         shared.news.notified().await;
-        if shared.causes.load(Ordering::Acquire) == told {
-            // Wait for the counts' pace, unless a new cause comes in the meantime.
-            let slow = tokio::time::sleep(BETWEEN_COUNTS);
-            tokio::pin!(slow);
-            loop {
-                tokio::select! {
-                    () = &mut slow => break,
-                    () = shared.news.notified() => {
-                        if shared.causes.load(Ordering::Acquire) != told { break; }
-                    }
-                }
+        let slow = Instant::now() + BETWEEN_COUNTS;
+        let mut causes = shared.causes();
+        while causes == told {
+            tokio::select! {
+                () = tokio::time::sleep_until(slow) => break,
+                () = shared.news.notified() => {}
             }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            causes = shared.causes();
         }
-        told = shared.causes.load(Ordering::Acquire);
+        told = causes;
         if wake.send(session.clone()).is_err() {
             return;
         }

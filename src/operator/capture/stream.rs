@@ -1,7 +1,6 @@
 //! Following the log of one container's life, over breaks of the connection.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{AsyncBufRead, AsyncReadExt};
@@ -56,6 +55,11 @@ impl State {
     }
 }
 
+/// A state that a panicking task left behind is still as true as it was.
+pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// How reading ended.
 enum End {
     /// The connection ended; whether the log did, the pod's status says.
@@ -92,7 +96,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             }
         };
         let since_time = {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = lock(&state);
             state.cutter.reset();
             state.memory.resume()
         };
@@ -113,14 +117,14 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             },
             Err(error) if !follow => {
                 tracing::debug!(pod = life.pod, %error, "the rest of the log cannot be read");
-                state.lock().unwrap_or_else(PoisonError::into_inner).gaps += 1;
+                lock(&state).gaps += 1;
                 break;
             }
             Err(error) => tracing::debug!(pod = life.pod, %error, "cannot open the log stream"),
         }
         pause(&mut retry).await;
     }
-    state.lock().unwrap_or_else(PoisonError::into_inner).diagnoser.finish();
+    lock(&state).diagnoser.finish();
     shared.news.notify_one();
 }
 
@@ -143,9 +147,9 @@ async fn read(stream: impl AsyncBufRead, shared: &Shared, state: &Mutex<State>) 
         if !shared.take(bytes.len()) {
             return Ok(End::Limit);
         }
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&state);
         let state = &mut *state;
-        let (before, causes) = (state.diagnoser.revision(), state.diagnoser.findings_len());
+        let before = state.diagnoser.revision();
         state.cutter.feed(bytes, |line| {
             let text = match split_timestamp(line) {
                 Some((timestamp, text)) => match state.memory.judge(timestamp, text) {
@@ -162,9 +166,6 @@ async fn read(stream: impl AsyncBufRead, shared: &Shared, state: &Mutex<State>) 
             state.diagnoser.feed(b"\n");
         });
         if state.diagnoser.revision() != before {
-            if state.diagnoser.findings_len() != causes {
-                shared.causes.fetch_add(1, Ordering::Release);
-            }
             shared.news.notify_one();
         }
     }

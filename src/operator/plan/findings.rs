@@ -3,6 +3,7 @@
 use globset::Glob;
 
 use super::Draft;
+use crate::diagnosis::Limits;
 use crate::diagnosis::report::{Finding, Report, Verdict};
 use crate::session::conditions::ConditionType;
 
@@ -22,16 +23,12 @@ impl Draft<'_> {
             return;
         }
         self.status.pods.clone_from(&captured.pods);
-        let report = report.truncated();
+        let report = report.truncated(Limits::default());
         self.status.handshakes = Some(report.handshakes);
         if captured.debug_records > 0 {
             self.status.verdict = Some(report.verdict);
         }
-        for warning in report.warnings.iter().cloned().chain(self.unread()) {
-            if !self.status.warnings.contains(&warning) {
-                self.status.warnings.push(warning);
-            }
-        }
+        self.warn(self.unread());
         match report.findings.iter().find(|finding| self.matches(finding)) {
             Some(finding) => {
                 self.status.cause = Some(finding.cause.clone());
@@ -49,6 +46,14 @@ impl Draft<'_> {
             None => {}
         }
         self.status.findings = report.findings;
+    }
+
+    fn warn(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            if !self.status.warnings.contains(&warning) {
+                self.status.warnings.push(warning);
+            }
+        }
     }
 
     /// What the session's own limits leave unread.
@@ -78,6 +83,10 @@ impl Draft<'_> {
 
     /// The last word: what the session has found when it ends.
     pub(super) fn conclude(&mut self) {
+        // While reading goes on these may still be proved wrong by the next line.
+        if let Some(report) = &self.observed.captured.report {
+            self.warn(report.warnings.clone());
+        }
         if self.status.cause.is_some() {
             return;
         }

@@ -1,0 +1,129 @@
+//! `tlsdebug diagnose`: the answer from log files, without a cluster.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal as _, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use crate::diagnosis::Diagnoser;
+use crate::diagnosis::report::{Report, Verdict};
+use crate::render::{self, Style};
+
+/// Bytes read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// Arguments of `tlsdebug diagnose`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all handshakes succeeded, 1 failures found, 2 nothing to say, or unreadable input."
+)]
+pub(super) struct Diagnose {
+    /// Form of the report.
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Log files; `-` reads standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For eyes.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Diagnose {
+    /// Reads the files and prints one report on all of them.
+    pub(super) fn run(self) -> ExitCode {
+        let mut reports = Vec::new();
+        let mut unread = Vec::new();
+        for file in &self.files {
+            match diagnose(file) {
+                Ok(report) => reports.push(report),
+                Err(error) => unread.push(format!("cannot read {}: {}", name(file), reason(file, &error))),
+            }
+        }
+        if reports.is_empty() {
+            for error in unread {
+                eprintln!("tlsdebug: {error}");
+            }
+            return ExitCode::from(2);
+        }
+        let complete = unread.is_empty();
+        let mut report = Report::merge(reports);
+        report.warnings.extend(unread);
+        if let Err(error) = self.print(&report)
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            eprintln!("tlsdebug: cannot write the report: {error}");
+            return ExitCode::from(2);
+        }
+        match report.verdict {
+            Verdict::FailuresFound => ExitCode::from(1),
+            Verdict::AllSucceeded if complete => ExitCode::SUCCESS,
+            _ => ExitCode::from(2),
+        }
+    }
+
+    fn print(&self, report: &Report) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.output {
+            Output::Text => {
+                let coloured = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+                out.write_all(render::text(report, if coloured { Style::Coloured } else { Style::Plain }).as_bytes())?;
+            }
+            Output::Json => writeln!(out, "{}", render::json(report)?)?,
+        }
+        out.flush()
+    }
+}
+
+/// Reads one file as a stream.
+fn diagnose(file: &Path) -> io::Result<Report> {
+    let mut input: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file)?)
+    };
+    let mut diagnoser = Diagnoser::new(name(file));
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match input.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => diagnoser.feed(&chunk[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    diagnoser.finish();
+    Ok(diagnoser.report())
+}
+
+/// A file as messages and evidence name it.
+fn name(file: &Path) -> String {
+    if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    }
+}
+
+/// Why a file cannot be read, and the way out where there is one.
+fn reason(file: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file; give the path of a log, or - for standard input".to_owned(),
+        ErrorKind::PermissionDenied => {
+            "no permission; run as a user who may read it, or pipe it in and give -".to_owned()
+        }
+        ErrorKind::IsADirectory => format!(
+            "it is a directory; name the log files in it, for example {}/*.log",
+            file.display()
+        ),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,284 @@
+//! One log source, diagnosed as it comes in.
+
+use super::report::{Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
+use super::rules;
+use crate::handshake::{Handshake, Knowledge, Outcome, Side, Tracker};
+use crate::log::{Kind, Reader};
+
+/// Different failures that are kept with their handshake; further ones are counted only.
+const KEPT_FAILURES: usize = 64;
+/// Evidence lines of one finding.
+const KEPT_EVIDENCE: usize = 10;
+/// Threads named by one finding.
+const KEPT_THREADS: usize = 10;
+
+/// Reads one log source piece by piece and says at any time what is wrong with its handshakes.
+///
+/// Memory does not grow with the log: what is kept are the handshakes under way, the first handshake of each different
+/// failure, and the certificates that passed by, each up to a limit.
+#[derive(Debug)]
+pub struct Diagnoser {
+    source: String,
+    reader: Reader,
+    tracker: Tracker,
+    settled: HandshakeCounts,
+    groups: Vec<Group>,
+    unexplained: u64,
+    key_material: bool,
+    revision: u64,
+}
+
+/// Failed handshakes that one finding explains, represented by the first.
+#[derive(Debug)]
+struct Group {
+    key: (&'static str, Option<Side>, Peer, String),
+    first: Box<Handshake>,
+    count: u64,
+    last_seen: Option<String>,
+    threads: Vec<String>,
+}
+
+impl Diagnoser {
+    /// Begins with a source, named as evidence shall name it.
+    pub fn new(source: impl Into<String>) -> Self {
+        Self {
+            source: source.into(),
+            reader: Reader::default(),
+            tracker: Tracker::default(),
+            settled: HandshakeCounts::default(),
+            groups: Vec::new(),
+            unexplained: 0,
+            key_material: false,
+            revision: 0,
+        }
+    }
+
+    /// Takes the next bytes, in any split.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let Self {
+            reader,
+            tracker,
+            key_material,
+            revision,
+            ..
+        } = self;
+        reader.feed(bytes, |event| {
+            *key_material |= event.kind == Kind::KeyMaterial;
+            *revision += u64::from(tracker.apply(event));
+        });
+        self.settle();
+    }
+
+    /// The input has ended.
+    pub fn finish(&mut self) {
+        let Self {
+            reader,
+            tracker,
+            key_material,
+            revision,
+            ..
+        } = self;
+        reader.finish(|event| {
+            *key_material |= event.kind == Kind::KeyMaterial;
+            *revision += u64::from(tracker.apply(event));
+        });
+        tracker.finish();
+        self.settle();
+        self.revision += 1;
+    }
+
+    /// What the log has said so far.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut report = Report::empty();
+        report.handshakes = self.settled;
+        let knowledge = self.tracker.knowledge();
+        for group in &self.groups {
+            let mut finding = self.finding(&group.first, knowledge);
+            finding.count = group.count;
+            finding.last_seen.clone_from(&group.last_seen);
+            finding.threads.clone_from(&group.threads);
+            report.add(finding);
+        }
+        for handshake in self.tracker.followed() {
+            count(&mut report.handshakes, handshake);
+            if handshake.outcome() == Outcome::Failed {
+                report.add(self.finding(handshake, knowledge));
+            }
+        }
+        report.verdict = Verdict::of(
+            &report.handshakes,
+            self.debug_records() > 0,
+            report.handshakes.total > 0,
+        );
+        self.warn(&mut report);
+        report.sort();
+        report
+    }
+
+    /// Lines read.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.reader.lines()
+    }
+
+    /// Bytes read.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.reader.bytes()
+    }
+
+    /// Records of debug output seen.
+    #[must_use]
+    pub fn debug_records(&self) -> u64 {
+        self.reader.records()
+    }
+
+    /// Whether a JVM before 8u252 printed key material. None of it is kept.
+    #[must_use]
+    pub fn key_material_seen(&self) -> bool {
+        self.key_material
+    }
+
+    /// Grows whenever findings or counts changed.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes over the handshakes about which nothing more is expected.
+    fn settle(&mut self) {
+        let settled: Vec<Handshake> = self.tracker.settled().collect();
+        for handshake in settled {
+            count(&mut self.settled, &handshake);
+            if handshake.outcome() == Outcome::Failed {
+                self.group(handshake);
+            }
+        }
+    }
+
+    fn group(&mut self, handshake: Handshake) {
+        let diagnosis = rules::diagnose(&handshake, self.tracker.knowledge());
+        let key = (diagnosis.cause.id, handshake.side, peer(&handshake), diagnosis.summary);
+        let thread = handshake.threads.first().map(|thread| thread.name.clone());
+        if let Some(group) = self.groups.iter_mut().find(|group| group.key == key) {
+            group.count += 1;
+            group.last_seen = handshake.ended.or(group.last_seen.take());
+            if let Some(thread) = thread
+                && group.threads.len() < KEPT_THREADS
+                && !group.threads.contains(&thread)
+            {
+                group.threads.push(thread);
+            }
+            return;
+        }
+        if self.groups.len() == KEPT_FAILURES {
+            self.unexplained += 1;
+            return;
+        }
+        let last_seen = handshake.ended.clone();
+        self.groups.push(Group {
+            key,
+            first: Box::new(handshake),
+            count: 1,
+            last_seen,
+            threads: thread.into_iter().collect(),
+        });
+    }
+
+    fn finding(&self, handshake: &Handshake, knowledge: &Knowledge) -> Finding {
+        let diagnosis = rules::diagnose(handshake, knowledge);
+        let mut topics = diagnosis.topics.to_vec();
+        topics.push(crate::handshake::Topic::Failure);
+        let mut lines = handshake.evidence(&topics);
+        // What failed stands last: lines before it give way.
+        let failure = handshake.evidence(&[crate::handshake::Topic::Failure]);
+        let room = KEPT_EVIDENCE.saturating_sub(failure.len());
+        lines.retain(|line| !failure.contains(line));
+        lines.truncate(room);
+        lines.extend(failure);
+        lines.sort_by_key(|line| line.number);
+        lines.truncate(KEPT_EVIDENCE);
+        let evidence = lines
+            .into_iter()
+            .map(|line| Evidence {
+                source: self.source.clone(),
+                line: line.number,
+                text: line.text.clone(),
+            })
+            .collect();
+        Finding {
+            cause: diagnosis.cause.id.to_owned(),
+            certainty: diagnosis.certainty,
+            side: handshake.side.unwrap_or(Side::Client),
+            peer: peer(handshake),
+            count: 1,
+            summary: diagnosis.summary,
+            explanation: diagnosis.explanation,
+            remedies: diagnosis
+                .cause
+                .remedies
+                .iter()
+                .map(|remedy| (*remedy).to_owned())
+                .collect(),
+            evidence,
+            first_seen: handshake.begun.clone(),
+            last_seen: handshake.ended.clone(),
+            threads: handshake
+                .threads
+                .first()
+                .map(|thread| thread.name.clone())
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn warn(&self, report: &mut Report) {
+        if self.unexplained > 0 {
+            report.warnings.push(format!(
+                "{}: {} further failed handshakes are counted without a finding",
+                self.source, self.unexplained
+            ));
+        }
+        if self.key_material {
+            report.warnings.push(format!(
+                "{}: this JVM prints key material under javax.net.debug (JDK before 8u272); whoever has this log can decrypt the \
+                 recorded traffic",
+                self.source
+            ));
+        }
+        match report.verdict {
+            Verdict::NoHandshakes => report.warnings.push(format!(
+                "{}: debug output without a single handshake; use -Djavax.net.debug=ssl,handshake (`ssl` alone prints no messages \
+                 before 17.0.21 and 21.0.9), and note that webMethods' own TLS stack (useJSSE=false) prints nothing here",
+                self.source
+            )),
+            Verdict::NoDebugOutput if self.lines() > 0 => report.warnings.push(format!(
+                "{}: no line of JSSE debug output; the JVM did not run with -Djavax.net.debug=ssl,handshake, or this is not its log",
+                self.source
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn count(counts: &mut HandshakeCounts, handshake: &Handshake) {
+    counts.total += 1;
+    match handshake.outcome() {
+        Outcome::Succeeded => counts.succeeded += 1,
+        Outcome::Failed => counts.failed += 1,
+        Outcome::Open => counts.incomplete += 1,
+    }
+}
+
+fn peer(handshake: &Handshake) -> Peer {
+    Peer {
+        server_name: handshake
+            .client_hello
+            .as_ref()
+            .and_then(|hello| hello.server_name.clone()),
+        certificate_subject: handshake
+            .peer_certificate()
+            .map(|certificate| certificate.subject.clone()),
+    }
+}

@@ -1,0 +1,120 @@
+//! Reports of several sources to one.
+
+use super::report::{Finding, HandshakeCounts, Report, Verdict};
+
+/// Evidence lines that a merged finding keeps.
+const KEPT_EVIDENCE: usize = 20;
+/// Threads that a merged finding keeps.
+const KEPT_THREADS: usize = 10;
+
+impl Report {
+    /// A report on nothing.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            verdict: Verdict::NoDebugOutput,
+            handshakes: HandshakeCounts::default(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// One report on what several sources say.
+    #[must_use]
+    pub fn merge(reports: impl IntoIterator<Item = Report>) -> Report {
+        let mut merged = Self::empty();
+        let (mut debugged, mut began) = (false, false);
+        for report in reports {
+            debugged |= report.verdict != Verdict::NoDebugOutput;
+            began |= report.handshakes.total > 0;
+            merged.handshakes.total += report.handshakes.total;
+            merged.handshakes.succeeded += report.handshakes.succeeded;
+            merged.handshakes.failed += report.handshakes.failed;
+            merged.handshakes.incomplete += report.handshakes.incomplete;
+            for finding in report.findings {
+                merged.add(finding);
+            }
+            for warning in report.warnings {
+                if !merged.warnings.contains(&warning) {
+                    merged.warnings.push(warning);
+                }
+            }
+        }
+        merged.verdict = Verdict::of(&merged.handshakes, debugged, began);
+        merged.sort();
+        merged
+    }
+
+    /// Adds a finding, to one that says the same if there is one.
+    pub(super) fn add(&mut self, finding: Finding) {
+        let Some(known) = self.findings.iter_mut().find(|known| known.same_cause_as(&finding)) else {
+            self.findings.push(finding);
+            return;
+        };
+        known.count += finding.count;
+        if finding.certainty > known.certainty {
+            known.certainty = finding.certainty;
+            known.explanation = finding.explanation;
+        }
+        if earlier(finding.first_seen.as_ref(), known.first_seen.as_ref()) {
+            known.first_seen = finding.first_seen;
+        }
+        if earlier(known.last_seen.as_ref(), finding.last_seen.as_ref()) {
+            known.last_seen = finding.last_seen;
+        }
+        for line in finding.evidence {
+            if known.evidence.len() < KEPT_EVIDENCE && !known.evidence.contains(&line) {
+                known.evidence.push(line);
+            }
+        }
+        for thread in finding.threads {
+            if known.threads.len() < KEPT_THREADS && !known.threads.contains(&thread) {
+                known.threads.push(thread);
+            }
+        }
+    }
+
+    /// Root causes first: the most certain, then the most frequent, then the most recent.
+    pub(super) fn sort(&mut self) {
+        self.findings.sort_by(|a, b| {
+            (b.certainty, b.count, &b.last_seen, &a.cause, &a.summary).cmp(&(
+                a.certainty,
+                a.count,
+                &a.last_seen,
+                &b.cause,
+                &b.summary,
+            ))
+        });
+    }
+}
+
+impl Verdict {
+    /// The verdict on these handshakes.
+    pub(crate) fn of(counts: &HandshakeCounts, debugged: bool, began: bool) -> Self {
+        if counts.failed > 0 {
+            Self::FailuresFound
+        } else if counts.succeeded > 0 {
+            Self::AllSucceeded
+        } else if began {
+            Self::Inconclusive
+        } else if debugged {
+            Self::NoHandshakes
+        } else {
+            Self::NoDebugOutput
+        }
+    }
+}
+
+impl Finding {
+    fn same_cause_as(&self, other: &Finding) -> bool {
+        self.cause == other.cause && self.side == other.side && self.peer == other.peer && self.summary == other.summary
+    }
+}
+
+fn earlier(a: Option<&String>, b: Option<&String>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a < b,
+        (Some(_), None) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,53 @@
+//! An alert of the peer that names no cause by itself.
+
+use super::{Case, Certainty, Diagnosis, Topic, listed};
+use crate::diagnosis::catalogue::PEER_ALERT;
+
+pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
+    let alert = case.peer_alert()?;
+    let stage = if case.peer_answered() {
+        "during the handshake"
+    } else {
+        "straight after the ClientHello"
+    };
+    let remaining = match alert {
+        "handshake_failure" if !case.peer_answered() && case.is_client() => format!(
+            "The server chose nothing from the offer and does not say why. What remains: no common cipher suite (offered: {}), key exchange \
+             group or signature algorithm; a server name that it does not serve; or no usable key of its own. The offer holds suites that \
+             nearly every server has, so a missing cipher suite is not the first thing to suspect.",
+            listed(&case.offered_suites())
+        ),
+        "handshake_failure" => {
+            "The other end gave up after the hellos: authentication or key exchange did not suit it.".to_owned()
+        }
+        "internal_error" => "The other end failed in itself.".to_owned(),
+        "close_notify" | "user_canceled" => "The other end did not want to go on.".to_owned(),
+        "unexpected_message" | "illegal_parameter" | "decode_error" | "decrypt_error" | "bad_record_mac" => {
+            "The other end could not make sense of a message: a defect of an implementation, or a device in between."
+                .to_owned()
+        }
+        _ => "Its meaning is that of RFC 8446 §6.2.".to_owned(),
+    };
+    Some(Diagnosis {
+        cause: &PEER_ALERT,
+        certainty: Certainty::Proven,
+        summary: format!("{} ended the handshake {stage} with the alert {alert}", case.peer()),
+        explanation: remaining,
+        topics: &[Topic::ClientHello, Topic::ServerHello],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{client_hello, only, received};
+
+    #[test]
+    fn an_alert_without_a_cause() {
+        let finding = only(&(client_hello("a.example") + &received("internal_error")));
+        assert_eq!(finding.cause, "PeerAlert");
+        assert_eq!(
+            finding.summary,
+            "a.example ended the handshake straight after the ClientHello with the alert internal_error"
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! A certificate outside its period of validity.
+
+use super::{Case, Certainty, Diagnosis, Topic};
+use crate::diagnosis::catalogue::{CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, Cause};
+use crate::log::Certificate;
+
+pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
+    let thrown = &case.failure.thrown;
+    if thrown.has("CertificateExpiredException") || case.says("NotAfter: ") {
+        return Some(outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired"));
+    }
+    if thrown.has("CertificateNotYetValidException") || case.says("NotBefore: ") {
+        return Some(outside(
+            case,
+            &CERTIFICATE_NOT_YET_VALID,
+            "NotBefore: ",
+            "is not valid before",
+        ));
+    }
+    // Through java.util.logging the exception beneath is lost; the alert still tells, from 17.0.16 and 21.0.9 on.
+    let failed = case.says("validity check failed") || case.says("timestamp check failed");
+    if failed && !case.failure.received {
+        let alert = case.failure.alert.as_deref();
+        if alert == Some("certificate_expired") {
+            return Some(outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired"));
+        }
+        let mut diagnosis = outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired");
+        diagnosis.certainty = Certainty::Likely;
+        diagnosis.explanation.push_str(
+            " The log does not say which end of the period was missed: CertificateNotYetValid looks the same.",
+        );
+        return Some(diagnosis);
+    }
+    None
+}
+
+fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Diagnosis {
+    let date = case
+        .failure
+        .saying(key)
+        .and_then(|message| message.split_once(key))
+        .map(|(_, date)| date.trim().trim_end_matches('}'));
+    let chain = case.handshake.peer_chain.as_deref().unwrap_or_default();
+    let culprit = culprit(chain, key, date);
+    let when = date.map(|date| format!(" {date}")).unwrap_or_default();
+    let on = if cause.id == CERTIFICATE_EXPIRED.id && date.is_some() {
+        " on"
+    } else {
+        ""
+    };
+    let summary = match culprit {
+        Some(certificate) => format!("certificate \"{}\" {verb}{on}{when}", certificate.subject),
+        None => format!("a certificate in the chain of {} {verb}{on}{when}", case.peer()),
+    };
+    let explanation = match culprit {
+        Some(certificate) => format!(
+            "The chain that came in holds it at place {} (issuer \"{}\", serial number {}, valid from {} to {}).",
+            chain.iter().position(|other| other == certificate).unwrap_or_default() + 1,
+            certificate.issuer,
+            certificate.serial,
+            certificate.not_before,
+            certificate.not_after
+        ),
+        None => "The exception names the date, not the certificate; compare it with the chain and the trust store."
+            .to_owned(),
+    };
+    Diagnosis {
+        cause,
+        certainty: Certainty::Proven,
+        summary,
+        explanation,
+        topics: &[Topic::PeerCertificates],
+    }
+}
+
+/// The certificate that bears this date. Chains print `2020-01-31 14:47:30.000 GMT`, exceptions `Fri Jan 31 14:47:30 GMT 2020`:
+/// day, time and year have to be the same.
+fn culprit<'a>(chain: &'a [Certificate], key: &str, date: Option<&str>) -> Option<&'a Certificate> {
+    let date = date?;
+    let parts: Vec<&str> = date.split_whitespace().collect();
+    let &[_, month, day, time, .., year] = parts.as_slice() else {
+        return None;
+    };
+    let month = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+    .iter()
+    .position(|name| *name == month)?
+        + 1;
+    let modern = format!("{year}-{month:02}-{day:0>2} {time}");
+    let mut found = chain.iter().filter(|certificate| {
+        let printed = if key == "NotAfter: " {
+            &certificate.not_after
+        } else {
+            &certificate.not_before
+        };
+        printed == date || printed.starts_with(&modern)
+    });
+    let first = found.next()?;
+    // Two with the same date: the log does not tell which.
+    found.next().is_none().then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Link, client_hello, fatal_with, only, server_chain};
+    use super::*;
+
+    #[test]
+    fn the_certificate_that_bears_the_date() {
+        let log = client_hello("bank.example")
+            + &server_chain(&[Link {
+                not_after: "2020-01-31 14:47:30.000 GMT",
+                ..Link::new("CN=bank.example", "CN=CA")
+            }])
+            + &fatal_with(
+                "CERTIFICATE_UNKNOWN",
+                "PKIX path validation failed: java.security.cert.CertPathValidatorException: validity check failed",
+                &[
+                    "sun.security.validator.ValidatorException: PKIX path validation failed: java.security.cert.CertPathValidatorException: validity check failed",
+                    "Caused by: java.security.cert.CertificateExpiredException: NotAfter: Fri Jan 31 14:47:30 GMT 2020",
+                ],
+            );
+        let finding = only(&log);
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("CertificateExpired", Certainty::Proven)
+        );
+        assert_eq!(
+            finding.summary,
+            "certificate \"CN=bank.example\" expired on Fri Jan 31 14:47:30 GMT 2020"
+        );
+    }
+
+    #[test]
+    fn not_yet() {
+        let log = client_hello("bank.example")
+            + &fatal_with(
+                "BAD_CERTIFICATE",
+                "PKIX path validation failed: validity check failed",
+                &["java.security.cert.CertificateNotYetValidException: NotBefore: Fri Jan 31 14:47:30 GMT 2031"],
+            );
+        assert_eq!(only(&log).cause, "CertificateNotYetValid");
+    }
+}

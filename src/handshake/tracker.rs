@@ -1,0 +1,464 @@
+//! Which event belongs to which handshake.
+//!
+//! JSSE prints no connection id. With blocking sockets a thread has one handshake at a time; an engine's tasks run on many
+//! threads, and one event loop serves many connections. So an event goes to the handshake on its thread that can take it,
+//! the session id deciding where there is one, and to another thread's only where its own has none.
+
+use super::{Failure, Handshake, KEPT_THREADS, Knowledge, Outcome, Side, Thread, Topic};
+use crate::log::{Alert, AlertLevel, Event, Kind, Line, Origin, Sender, Thrown};
+
+/// Handshakes that are followed at the same time; the one that was silent longest gives way.
+const FOLLOWED: usize = 128;
+
+/// Follows the handshakes of one log.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    followed: Vec<Handshake>,
+    settled: Vec<Handshake>,
+    knowledge: Knowledge,
+    clock: u64,
+}
+
+impl Tracker {
+    /// Takes an event; answers whether it changed anything that a report shows.
+    pub fn apply(&mut self, event: Event) -> bool {
+        self.clock += 1;
+        let Event { origin, kind, lines } = event;
+        match kind {
+            Kind::ClientHello { sender, retry, hello } => {
+                let side = if sender == Sender::This {
+                    Side::Client
+                } else {
+                    Side::Server
+                };
+                let index = self.hello(side, retry, &hello.random, &origin);
+                let handshake = &mut self.followed[index];
+                handshake.awaits_retry = false;
+                handshake.client_hello = Some(*hello);
+                handshake.keep(Topic::ClientHello, lines);
+                true
+            }
+            Kind::TrustStore(store) => {
+                self.knowledge.store(store);
+                false
+            }
+            Kind::Seen(certificates) => {
+                self.knowledge.saw(&certificates);
+                false
+            }
+            Kind::KeyMaterial => false,
+            Kind::Fatal { alert, message, thrown } => {
+                let received =
+                    message.starts_with("Received fatal alert") || message.starts_with("Unknown alert description");
+                self.fail(
+                    Failure {
+                        alert: Some(alert),
+                        received,
+                        message,
+                        thrown: *thrown,
+                    },
+                    &origin,
+                    lines,
+                )
+            }
+            Kind::Exception(thrown) => {
+                let message = thrown
+                    .chain
+                    .first()
+                    .map(|link| link.message.clone())
+                    .unwrap_or_default();
+                let received = message.starts_with("Received fatal alert");
+                self.fail(
+                    Failure {
+                        alert: None,
+                        received,
+                        message,
+                        thrown: *thrown,
+                    },
+                    &origin,
+                    lines,
+                )
+            }
+            Kind::AlertReceived(Alert {
+                level: AlertLevel::Fatal,
+                description,
+            }) => {
+                let message = format!("Received fatal alert: {description}");
+                let failure = Failure {
+                    alert: Some(description),
+                    received: true,
+                    message,
+                    thrown: Thrown::default(),
+                };
+                self.fail(failure, &origin, lines)
+            }
+            Kind::AlertSent(Alert {
+                level: AlertLevel::Fatal,
+                description,
+            }) => self.fail(
+                Failure {
+                    alert: Some(description),
+                    ..Failure::default()
+                },
+                &origin,
+                lines,
+            ),
+            Kind::AlertReceived(_) | Kind::AlertSent(_) => false,
+            other => self.progress(other, &origin, lines),
+        }
+    }
+
+    /// The input has ended.
+    pub fn finish(&mut self) {
+        self.settled.append(&mut self.followed);
+    }
+
+    /// Handshakes about which nothing more is expected; they are handed over once.
+    pub fn settled(&mut self) -> std::vec::Drain<'_, Handshake> {
+        self.settled.drain(..)
+    }
+
+    /// Handshakes that are still followed.
+    #[must_use]
+    pub fn followed(&self) -> &[Handshake] {
+        &self.followed
+    }
+
+    /// What the log says beyond single handshakes.
+    #[must_use]
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    /// The handshake of a ClientHello: a new one, unless it answers a HelloRetryRequest.
+    fn hello(&mut self, side: Side, retry: bool, random: &str, origin: &Origin) -> usize {
+        let continued = self.followed.iter().rposition(|handshake| {
+            handshake.side == Some(side)
+                && handshake.outcome == Outcome::Open
+                && handshake.awaits_retry
+                && (handshake
+                    .client_hello
+                    .as_ref()
+                    .is_some_and(|hello| hello.random == random && !random.is_empty())
+                    || (retry && handshake.runs_on(&origin.thread_id, &origin.thread)))
+        });
+        if let Some(index) = continued {
+            self.touch(index, origin);
+            return index;
+        }
+        // What ended on this thread is settled now: nothing that follows belongs to it.
+        let (id, name) = (&origin.thread_id, &origin.thread);
+        let over = |handshake: &Handshake| {
+            handshake.outcome != Outcome::Open && handshake.side == Some(side) && handshake.runs_on(id, name)
+        };
+        let (over, followed) = std::mem::take(&mut self.followed).into_iter().partition(over);
+        self.followed = followed;
+        self.settled.extend::<Vec<_>>(over);
+        self.begin(Some(side), origin)
+    }
+
+    fn begin(&mut self, side: Option<Side>, origin: &Origin) -> usize {
+        if self.followed.len() == FOLLOWED {
+            let ended = |handshake: &Handshake| (handshake.outcome == Outcome::Open, handshake.active);
+            if let Some(index) = (0..FOLLOWED).min_by_key(|index| ended(&self.followed[*index])) {
+                self.settled.push(self.followed.remove(index));
+            }
+        }
+        self.followed.push(Handshake::new(side));
+        let index = self.followed.len() - 1;
+        self.followed[index].begun.clone_from(&origin.time);
+        self.touch(index, origin);
+        index
+    }
+
+    fn touch(&mut self, index: usize, origin: &Origin) {
+        let handshake = &mut self.followed[index];
+        handshake.active = self.clock;
+        if origin.time.is_some() {
+            handshake.ended.clone_from(&origin.time);
+        }
+        if !handshake.runs_on(&origin.thread_id, &origin.thread) && handshake.threads.len() < KEPT_THREADS {
+            handshake.threads.push(Thread {
+                id: origin.thread_id.clone(),
+                name: origin.thread.clone(),
+            });
+        }
+    }
+
+    /// A message of a handshake that goes on.
+    fn progress(&mut self, kind: Kind, origin: &Origin, lines: Vec<Line>) -> bool {
+        if let Kind::Certificates { chain, .. } = &kind {
+            self.knowledge.saw(chain);
+        }
+        let Some(index) = self.takes(&kind, origin) else {
+            return false;
+        };
+        self.touch(index, origin);
+        let handshake = &mut self.followed[index];
+        // A read that timed out leaves the socket open (since 11): the handshake may go on.
+        if handshake.outcome == Outcome::Failed
+            && handshake
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.says("timed out"))
+        {
+            handshake.outcome = Outcome::Open;
+            handshake.failure = None;
+        }
+        match kind {
+            Kind::ServerHello { retry, hello, .. } => {
+                handshake.keep(Topic::ServerHello, lines);
+                handshake.awaits_retry = retry;
+                if !retry {
+                    if handshake.version.is_none() && !hello.version.is_empty() {
+                        handshake.version = Some(hello.version.clone());
+                    }
+                    handshake.server_hello = Some(*hello);
+                }
+            }
+            Kind::NegotiatedVersion(version) => handshake.version = Some(version),
+            Kind::Certificates {
+                sender: Sender::Peer,
+                chain,
+                ..
+            } => {
+                handshake.keep(Topic::PeerCertificates, lines);
+                handshake.peer_chain = Some(chain);
+            }
+            Kind::Certificates {
+                sender: Sender::This,
+                chain,
+                ..
+            } => {
+                handshake.keep(Topic::OwnCertificates, lines);
+                handshake.own_chain = Some(chain);
+            }
+            Kind::CertificateRequest { authorities, .. } => {
+                handshake.keep(Topic::CertificateRequest, lines);
+                handshake.requested = Some(authorities);
+            }
+            Kind::NoClientCertificate => {
+                handshake.no_client_certificate = true;
+                handshake.keep(Topic::OwnCertificates, lines);
+            }
+            Kind::Resumed => handshake.resumed = true,
+            Kind::Ticket => handshake.ticket = true,
+            Kind::Finished { sender, .. } => {
+                handshake.finished[usize::from(sender == Sender::Peer)] = true;
+                if handshake.finished == [true; 2] && handshake.outcome == Outcome::Open {
+                    handshake.outcome = Outcome::Succeeded;
+                    return true;
+                }
+            }
+            _ => handshake.progressed = true,
+        }
+        false
+    }
+
+    /// The handshake that takes a message.
+    fn takes(&mut self, kind: &Kind, origin: &Origin) -> Option<usize> {
+        let side = side_of(kind);
+        let fits = |handshake: &Handshake| {
+            (side.is_none() || handshake.side.is_none() || handshake.side == side) && accepts(handshake, kind)
+        };
+        if let Kind::ServerHello { hello, .. } = kind
+            && !hello.session_id.is_empty()
+        {
+            let echoed = self.followed.iter().rposition(|handshake| {
+                fits(handshake)
+                    && handshake
+                        .client_hello
+                        .as_ref()
+                        .is_some_and(|client| client.session_id == hello.session_id)
+            });
+            if echoed.is_some() {
+                return echoed;
+            }
+        }
+        let here = |handshake: &Handshake| fits(handshake) && handshake.runs_on(&origin.thread_id, &origin.thread);
+        let latest = |found: &mut dyn Iterator<Item = (usize, &Handshake)>| {
+            found
+                .max_by_key(|(_, handshake)| handshake.active)
+                .map(|(index, _)| index)
+        };
+        if let Some(index) = latest(
+            &mut self
+                .followed
+                .iter()
+                .enumerate()
+                .filter(|(_, handshake)| here(handshake)),
+        ) {
+            return Some(index);
+        }
+        if matches!(
+            kind,
+            Kind::Ticket | Kind::Progress { .. } | Kind::NegotiatedVersion(_) | Kind::Resumed
+        ) {
+            return None;
+        }
+        let elsewhere: Vec<usize> = (0..self.followed.len())
+            .filter(|index| fits(&self.followed[*index]))
+            .collect();
+        let index = latest(&mut elsewhere.iter().map(|index| (*index, &self.followed[*index])))?;
+        if elsewhere.len() > 1 {
+            self.followed[index].uncertain = true;
+        }
+        Some(index)
+    }
+
+    /// An error: ends the handshake on this thread, or is the first that is seen of one.
+    fn fail(&mut self, failure: Failure, origin: &Origin, lines: Vec<Line>) -> bool {
+        let Some(index) = self.fails(&failure, origin) else {
+            return false;
+        };
+        self.touch(index, origin);
+        let handshake = &mut self.followed[index];
+        if handshake.side.is_none() {
+            handshake.side = side_thrown(&failure.thrown);
+        }
+        let known = handshake.failure.as_ref();
+        let says_more = known.is_none_or(|known| {
+            failure.weight() > known.weight() || (failure.weight() == known.weight() && known.thrown.chain.is_empty())
+        });
+        if says_more {
+            let alert = handshake.failure.take().and_then(|known| known.alert);
+            let failure = Failure {
+                alert: failure.alert.or(alert),
+                ..failure
+            };
+            handshake.failure = Some(failure);
+            handshake.keep(Topic::Failure, lines);
+        }
+        let changed = handshake.outcome != Outcome::Failed || says_more;
+        handshake.outcome = Outcome::Failed;
+        changed
+    }
+
+    /// The handshake that an error ends; one of its own if the log shows no other.
+    fn fails(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        let side = side_thrown(&failure.thrown);
+        let latest = |chosen: &dyn Fn(&Handshake) -> bool| {
+            let found = self.followed.iter().enumerate().filter(|(_, handshake)| {
+                (side.is_none() || handshake.side.is_none() || handshake.side == side) && chosen(handshake)
+            });
+            found
+                .max_by_key(|(_, handshake)| handshake.active)
+                .map(|(index, _)| index)
+        };
+        let here = |handshake: &Handshake| handshake.runs_on(&origin.thread_id, &origin.thread);
+        if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Open) {
+            return Some(index);
+        }
+        if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Failed) {
+            // An alert that comes in after this end's own decision belongs to the other end of the same connection,
+            // if that is in this JVM too.
+            let own = self.followed[index]
+                .failure
+                .as_ref()
+                .is_some_and(|known| !known.received && !known.is_transport());
+            if !(failure.received && own) {
+                return Some(index);
+            }
+            let random = self.followed[index]
+                .client_hello
+                .as_ref()
+                .map(|hello| hello.random.clone());
+            let other_end = latest(&|handshake| {
+                handshake.outcome == Outcome::Open
+                    && handshake.client_hello.as_ref().map(|hello| &hello.random) == random.as_ref()
+            });
+            return other_end.or(Some(index));
+        }
+        if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Succeeded) {
+            return self.followed[index].undone_by(failure).then_some(index);
+        }
+        if failure.thrown.in_application_data || failure.says("close_notify") {
+            return None;
+        }
+        let elsewhere: Vec<usize> = (0..self.followed.len())
+            .filter(|index| {
+                let handshake = &self.followed[*index];
+                handshake.outcome == Outcome::Open && (side.is_none() || handshake.side == side)
+            })
+            .collect();
+        let engine =
+            failure.thrown.checks_server || failure.thrown.checks_client || failure.received || failure.alert.is_some();
+        if let Some(index) = elsewhere
+            .iter()
+            .copied()
+            .max_by_key(|index| self.followed[*index].active)
+            && engine
+            && !failure.thrown.in_handshake
+        {
+            if elsewhere.len() > 1 {
+                self.followed[index].uncertain = true;
+            }
+            return Some(index);
+        }
+        let alone = failure.thrown.in_handshake || side.is_some() || failure.alert.is_some();
+        (alone && !failure.message.is_empty()).then(|| self.begin(side, origin))
+    }
+}
+
+impl Handshake {
+    /// Whether an error after both Finished messages shows that the server refused this client after all: in TLS 1.3 it
+    /// judges the client's certificate after the client has finished (RFC 8446 §4.4.2.4).
+    fn undone_by(&self, failure: &Failure) -> bool {
+        if self.side != Some(Side::Client) || !self.is_tls13() || self.ticket || self.requested.is_none() {
+            return false;
+        }
+        failure.received || (self.sent_no_client_certificate() && failure.is_transport())
+    }
+}
+
+fn side_thrown(thrown: &Thrown) -> Option<Side> {
+    match (thrown.checks_server, thrown.checks_client) {
+        (true, false) => Some(Side::Client),
+        (false, true) => Some(Side::Server),
+        _ => None,
+    }
+}
+
+/// Which end's log holds this message.
+fn side_of(kind: &Kind) -> Option<Side> {
+    let client = match kind {
+        Kind::ServerHello { sender, .. } | Kind::CertificateRequest { sender, .. } => *sender == Sender::Peer,
+        Kind::Certificates {
+            sender,
+            from_client: Some(from_client),
+            ..
+        }
+        | Kind::Finished {
+            sender,
+            from_client: Some(from_client),
+        } => *from_client == (*sender == Sender::This),
+        Kind::Progress { client: Some(client) } => *client,
+        Kind::NoClientCertificate => true,
+        _ => return None,
+    };
+    Some(if client { Side::Client } else { Side::Server })
+}
+
+/// Whether a handshake can take a message now.
+fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
+    let timed_out = handshake.outcome == Outcome::Failed
+        && handshake
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.says("timed out"));
+    if handshake.outcome != Outcome::Open && !timed_out {
+        return matches!(kind, Kind::Ticket) && handshake.outcome == Outcome::Succeeded;
+    }
+    match kind {
+        Kind::ServerHello { .. } => handshake.server_hello.is_none(),
+        Kind::Certificates {
+            sender: Sender::Peer, ..
+        } => handshake.peer_chain.is_none(),
+        Kind::Certificates {
+            sender: Sender::This, ..
+        } => handshake.own_chain.is_none(),
+        Kind::Finished { sender, .. } => !handshake.finished[usize::from(*sender == Sender::Peer)],
+        Kind::Ticket => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,395 @@
+//! What carries a line: container runtimes, kubectl, service wrappers, loggers. Stripped line by line, detected, nested.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+use serde::Deserialize;
+
+use super::modern::LOGGER;
+
+/// Carriers nested deeper than this are not looked for.
+const DEPTH: usize = 4;
+/// A prefix longer than this is not one.
+const PREFIX_LIMIT: usize = 200;
+/// Prefixes that are remembered.
+const LEARNED: usize = 4;
+/// A line whose end a runtime has not delivered yet is cut here.
+const PARTIAL_LIMIT: usize = 64 * 1024;
+/// Beginnings of lines of the legacy layouts that nothing else prints.
+const LEGACY: [&[u8]; 4] = [
+    b"*** ClientHello, ",
+    b"*** ServerHello, ",
+    b"adding as trusted cert:",
+    b"*** Certificate chain",
+];
+
+/// Takes the carriers off the lines of one source.
+#[derive(Debug, Default)]
+pub(super) struct Carrier {
+    partial: Vec<u8>,
+    learned: Vec<Vec<u8>>,
+    colours: Vec<u8>,
+}
+
+/// A line as container runtimes and JSON encoders write it.
+#[derive(Deserialize)]
+struct Json<'a> {
+    #[serde(borrow, alias = "message", alias = "msg")]
+    log: Cow<'a, str>,
+    #[serde(borrow, default)]
+    stream: Option<Cow<'a, str>>,
+}
+
+impl Carrier {
+    /// Calls back with each line that this one carries: none while a runtime holds back its end.
+    pub(super) fn strip(&mut self, line: &[u8], carried: &mut dyn FnMut(&[u8])) {
+        if memchr(0x1b, line).is_some() {
+            let mut plain = std::mem::take(&mut self.colours);
+            plain.clear();
+            without_colours(line, &mut plain);
+            self.strip_known(&plain, DEPTH, carried);
+            self.colours = plain;
+        } else {
+            self.strip_known(line, DEPTH, carried);
+        }
+    }
+
+    fn strip_known(&mut self, mut line: &[u8], depth: usize, carried: &mut dyn FnMut(&[u8])) {
+        for _ in 0..depth {
+            match line.first() {
+                Some(b'[') => match pod(line).or_else(|| web_sphere(line)) {
+                    Some(rest) => line = rest,
+                    None => break,
+                },
+                Some(b'0'..=b'9') => {
+                    let Some(rest) = rfc3339(line) else { break };
+                    match runtime_tag(rest) {
+                        Some((true, rest)) => return self.hold(rest),
+                        Some((false, rest)) if self.partial.is_empty() => line = rest,
+                        Some((false, rest)) => {
+                            self.hold(rest);
+                            return self.release(depth, carried);
+                        }
+                        None => line = rest,
+                    }
+                }
+                Some(b'{') if line.starts_with(b"{\"") => {
+                    let Ok(json) = serde_json::from_slice::<Json<'_>>(line) else {
+                        break;
+                    };
+                    return self.json(&json, depth, carried);
+                }
+                Some(b'I') if line.starts_with(b"ISSERVER||") => {
+                    line = line.get(10..).unwrap_or_default();
+                    line = line.strip_prefix(b" ").unwrap_or(line);
+                }
+                Some(b'A'..=b'Z' | b'j' | b'm') => match service_wrapper(line) {
+                    Some(rest) => line = rest,
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        self.strip_learned(line, carried);
+    }
+
+    fn json(&mut self, json: &Json<'_>, depth: usize, carried: &mut dyn FnMut(&[u8])) {
+        let text = json.log.as_bytes();
+        // Docker marks the pieces of a long line by the missing line end; other encoders write none at all.
+        if json.stream.is_some() {
+            self.hold(text.strip_suffix(b"\n").unwrap_or(text));
+            if text.ends_with(b"\n") {
+                self.release(depth, carried);
+            }
+            return;
+        }
+        for line in text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n') {
+            self.strip_known(line, depth - 1, carried);
+        }
+    }
+
+    fn hold(&mut self, piece: &[u8]) {
+        let room = PARTIAL_LIMIT.saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(piece.get(..room).unwrap_or(piece));
+    }
+
+    fn release(&mut self, depth: usize, carried: &mut dyn FnMut(&[u8])) {
+        let whole = std::mem::take(&mut self.partial);
+        self.strip_known(&whole, depth - 1, carried);
+        self.partial = whole;
+        self.partial.clear();
+    }
+
+    /// Prefixes of any form: what stood before a record's header stands before its payload, but for its digits.
+    fn strip_learned(&mut self, line: &[u8], carried: &mut dyn FnMut(&[u8])) {
+        if line.starts_with(LOGGER) {
+            return carried(line);
+        }
+        if let Some(at) = memmem::find(line, LOGGER)
+            && at <= PREFIX_LIMIT
+        {
+            self.learn(&line[..at]);
+            return carried(&line[at..]);
+        }
+        if let Some(at) = legacy_start(line) {
+            self.learn(&line[..at]);
+            return carried(&line[at..]);
+        }
+        let rest = self.learned.iter().find_map(|prefix| after(line, prefix));
+        carried(rest.unwrap_or(line));
+    }
+
+    fn learn(&mut self, prefix: &[u8]) {
+        let ends_well = matches!(prefix.last(), Some(b' ' | b'|' | b':' | b']' | b'\t' | b'>'));
+        if !ends_well || prefix.starts_with(b"***") || prefix.starts_with(b"%%") || prefix.trim_ascii().is_empty() {
+            return;
+        }
+        if self.learned.iter().any(|known| after(prefix, known) == Some(&[])) {
+            return;
+        }
+        if self.learned.len() == LEARNED {
+            self.learned.remove(0);
+        }
+        self.learned.push(prefix.to_owned());
+    }
+}
+
+fn legacy_start(line: &[u8]) -> Option<usize> {
+    let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
+    if !matches!(
+        line.first(),
+        Some(b'[' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'<' | b'/' | b'#')
+    ) {
+        return None;
+    }
+    if memmem::find(head, b"*** ").is_none() && memmem::find(head, b"adding as").is_none() {
+        return None;
+    }
+    LEGACY
+        .iter()
+        .find_map(|start| memmem::find(head, start))
+        .filter(|at| *at > 0)
+}
+
+/// The line behind a prefix of this form: digits match digits, all else itself; blanks at its end may be lost.
+fn after<'a>(line: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (mut at, mut known) = (0, 0);
+    while known < prefix.len() {
+        let Some(byte) = line.get(at) else {
+            return prefix[known..].trim_ascii().is_empty().then_some(&[]);
+        };
+        if prefix[known].is_ascii_digit() {
+            if !byte.is_ascii_digit() {
+                return None;
+            }
+            known += prefix[known..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            at += line[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        } else if *byte == prefix[known] {
+            known += 1;
+            at += 1;
+        } else {
+            return None;
+        }
+    }
+    line.get(at..)
+}
+
+/// `kubectl logs --prefix`: `[pod/NAME/CONTAINER] TEXT`.
+fn pod(line: &[u8]) -> Option<&[u8]> {
+    if !line.starts_with(b"[pod/") {
+        return None;
+    }
+    line.get(memmem::find(line, b"] ")? + 2..)
+}
+
+/// `SystemOut.log` of WebSphere: `[3/9/19 20:10:27:031 UTC] 00000087 SystemOut     O TEXT`.
+fn web_sphere(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.get(memmem::find(line, b"] ")? + 2..)?;
+    let (id, rest) = rest.split_at_checked(9)?;
+    if !id[..8].iter().all(u8::is_ascii_hexdigit) || id[8] != b' ' {
+        return None;
+    }
+    let rest = rest
+        .strip_prefix(b"SystemOut")
+        .or_else(|| rest.strip_prefix(b"SystemErr"))?;
+    let kind = rest.trim_ascii_start();
+    matches!(kind.first(), Some(b'O' | b'R')).then(|| kind.get(2..).unwrap_or_default())
+}
+
+/// `2026-11-23T14:56:39.100000000Z TEXT`, as kubectl and the CRI write it; the offset may be a number.
+fn rfc3339(line: &[u8]) -> Option<&[u8]> {
+    const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd";
+    let head = line.get(..SHAPE.len())?;
+    let fits = SHAPE.iter().zip(head).all(|(shape, byte)| {
+        if *shape == b'd' {
+            byte.is_ascii_digit()
+        } else {
+            shape == byte
+        }
+    });
+    if !fits {
+        return None;
+    }
+    let end = SHAPE.len()
+        + memchr(b' ', line.get(SHAPE.len()..40.min(line.len()))?).unwrap_or(line.len().min(40) - SHAPE.len());
+    let zone = line.get(SHAPE.len()..end)?;
+    let zone = zone
+        .strip_prefix(b".")
+        .map_or(zone, |fraction| fraction.trim_ascii_start());
+    let zone = &zone[zone.iter().take_while(|byte| byte.is_ascii_digit()).count()..];
+    let offset = zone == b"Z" || (zone.len() == 6 && matches!(zone[0], b'+' | b'-') && zone[3] == b':');
+    // A shipper may have lost the blank before an empty text.
+    offset.then(|| line.get(end + 1..).unwrap_or_default())
+}
+
+/// The CRI's `stderr F TEXT`; whether the line's end is still to come, and the text.
+fn runtime_tag(text: &[u8]) -> Option<(bool, &[u8])> {
+    let rest = text
+        .strip_prefix(b"stderr ")
+        .or_else(|| text.strip_prefix(b"stdout "))?;
+    let end = memchr(b' ', rest).unwrap_or(rest.len());
+    let tags = &rest[..end];
+    let partial = tags.split(|byte| *byte == b':').any(|tag| tag == b"P");
+    let full = tags.split(|byte| *byte == b':').any(|tag| tag == b"F");
+    (partial || full).then(|| (partial, rest.get(end + 1..).unwrap_or_default()))
+}
+
+/// Tanuki's Java Service Wrapper: columns set off by ` | `, of which one is `jvm N`.
+fn service_wrapper(line: &[u8]) -> Option<&[u8]> {
+    let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
+    let jvm = memmem::find(head, b"jvm ")?;
+    if jvm > 24
+        || !head[..jvm]
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'|' | b'0'..=b'9'))
+    {
+        return None;
+    }
+    let mut rest = after_column(line.get(jvm..)?)?;
+    // Times, process ids and the thread's column may follow.
+    while let Some(next) = after_column(rest) {
+        let column = rest[..rest.len() - next.len()].trim_ascii();
+        let column = column.strip_suffix(b"|").unwrap_or(column).trim_ascii();
+        let known = !column.is_empty()
+            && (column == b"main"
+                || column
+                    .iter()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'/' | b':' | b'.' | b'-' | b' ')));
+        if !known {
+            break;
+        }
+        rest = next;
+    }
+    Some(rest)
+}
+
+fn after_column(line: &[u8]) -> Option<&[u8]> {
+    let end = memchr(b'|', line.get(..40.min(line.len()))?)?;
+    if end == 0 || line[end - 1] != b' ' {
+        return None;
+    }
+    match line.get(end + 1) {
+        None => Some(&[]),
+        Some(b' ') => line.get(end + 2..),
+        Some(_) => None,
+    }
+}
+
+/// Leaves out escape sequences `ESC [ … letter` (ECMA-48).
+fn without_colours(line: &[u8], plain: &mut Vec<u8>) {
+    let mut rest = line;
+    while let Some(at) = memchr(0x1b, rest) {
+        plain.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(sequence) = rest.strip_prefix(b"[") {
+            let end = sequence
+                .iter()
+                .position(|byte| (0x40..=0x7e).contains(byte))
+                .map_or(sequence.len(), |end| end + 1);
+            rest = &sequence[end..];
+        }
+    }
+    plain.extend_from_slice(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carried(lines: &[&str]) -> Vec<String> {
+        let mut carrier = Carrier::default();
+        let mut found = Vec::new();
+        for line in lines {
+            carrier.strip(line.as_bytes(), &mut |text| {
+                found.push(String::from_utf8_lossy(text).into_owned())
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn kubernetes() {
+        assert_eq!(
+            carried(&[
+                "2026-11-23T14:56:39.100000000Z stderr F )",
+                "2026-11-23T14:56:39.1+01:00 x",
+                "[pod/orders-1/msr] 2026-11-23T14:56:39Z   y",
+                "2026-11-23T14:56:39.100000000Z stderr P first ",
+                "2026-11-23T14:56:39.100000000Z stderr F second",
+                "2026-11-23T14:56:39.100000000Z ",
+            ]),
+            [")", "x", "  y", "first second", ""]
+        );
+    }
+
+    #[test]
+    fn docker_and_json_encoders() {
+        assert_eq!(
+            carried(&[
+                r#"{"log":"  \"ClientHello\": {\n","stream":"stderr","time":"2019-01-01T11:11:11.1Z"}"#,
+                r#"{"log":"long ","stream":"stderr"}"#,
+                r#"{"log":"line\n","stream":"stderr"}"#,
+                r#"{"level":"ERROR","message":"a\nb"}"#,
+            ]),
+            ["  \"ClientHello\": {", "long line", "a", "b"]
+        );
+    }
+
+    #[test]
+    fn service_wrappers() {
+        assert_eq!(
+            carried(&[
+                "INFO   | jvm 1    | 2026/11/23 15:06:08 |   \"random\"",
+                "INFO   | jvm 1    | 2026/11/23 15:06:08 | ",
+                "jvm 1    | javax.net.ssl|DEBUG|x",
+                "[3/9/19 20:10:27:031 UTC] 00000087 SystemOut     O ***",
+                "STATUS | wrapper  | 2026/11/23 15:06:08 | Launching a JVM...",
+            ]),
+            [
+                "  \"random\"",
+                "",
+                "javax.net.ssl|DEBUG|x",
+                "***",
+                "STATUS | wrapper  | 2026/11/23 15:06:08 | Launching a JVM..."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_prefix_is_learned_from_headers() {
+        assert_eq!(
+            carried(&[
+                "14:29:27,678 ERROR [stderr] (default I/O-2) javax.net.ssl|DEBUG|x (",
+                "14:29:28,001 ERROR [stderr] (default I/O-12) )",
+                "14:29:28,001 ERROR [stderr] (default I/O-2)",
+                "something else",
+            ]),
+            ["javax.net.ssl|DEBUG|x (", ")", "", "something else"]
+        );
+    }
+
+    #[test]
+    fn colours() {
+        assert_eq!(carried(&["\u{1b}[31m)\u{1b}[0m"]), [")"]);
+    }
+}

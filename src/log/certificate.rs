@@ -1,0 +1,308 @@
+//! Certificates as JSSE prints them, line by line.
+
+/// Certificates of one message that are kept: JSSE itself accepts chains of ten (`jdk.tls.maxCertificateChainLength`).
+const KEPT_IN_CHAIN: usize = 16;
+/// Certificates of one trust store that are kept; the JDK's own has some 150.
+const KEPT_IN_STORE: usize = 1024;
+/// Alternative names that are kept of one certificate.
+const KEPT_NAMES: usize = 32;
+
+/// A certificate, as far as the log prints it (RFC 5280 §4.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Certificate {
+    /// Distinguished name of the holder.
+    pub subject: String,
+    /// Distinguished name of the issuer.
+    pub issuer: String,
+    /// Serial number in lower-case hex, without separators and leading zeros.
+    pub serial: String,
+    /// First moment of validity, as printed.
+    pub not_before: String,
+    /// Last moment of validity, as printed.
+    pub not_after: String,
+    /// `subjectAltName`: DNS names and addresses.
+    pub names: Vec<String>,
+    /// `keyIdentifier` of the holder's key, in lower-case hex.
+    pub subject_key: Option<String>,
+    /// `keyIdentifier` of the issuer's key, in lower-case hex.
+    pub authority_key: Option<String>,
+    /// Whether `basicConstraints` makes it a certificate authority.
+    pub authority: bool,
+    /// Line that names the subject.
+    pub line: u64,
+}
+
+impl Certificate {
+    /// Whether holder and issuer are the same.
+    #[must_use]
+    pub fn is_self_signed(&self) -> bool {
+        !self.subject.is_empty()
+            && self.subject == self.issuer
+            && (self.authority_key.is_none() || self.subject_key.is_none() || self.authority_key == self.subject_key)
+    }
+
+    /// Whether `other` can have signed this certificate: names chain, and key identifiers do not contradict
+    /// (RFC 5280 §4.2.1.1).
+    #[must_use]
+    pub fn is_issued_by(&self, other: &Certificate) -> bool {
+        self.issuer == other.subject
+            && match (&self.authority_key, &other.subject_key) {
+                (Some(wanted), Some(found)) => wanted == found,
+                _ => true,
+            }
+    }
+
+    /// Whether both are the same certificate.
+    #[must_use]
+    pub fn same_as(&self, other: &Certificate) -> bool {
+        self.subject == other.subject
+            && self.issuer == other.issuer
+            && (self.serial == other.serial || self.serial.is_empty() || other.serial.is_empty())
+    }
+}
+
+/// What the next lines of a certificate belong to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Within {
+    #[default]
+    Fields,
+    SubjectKey,
+    AuthorityKey,
+}
+
+/// Reads the certificates of a payload line by line, modern and legacy.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Certificates {
+    found: Vec<Certificate>,
+    store: bool,
+    left_out: bool,
+    within: Within,
+}
+
+impl Certificates {
+    /// Reads a trust store, of which more certificates are kept but no alternative names.
+    pub(super) fn of_store() -> Self {
+        Self {
+            store: true,
+            ..Self::default()
+        }
+    }
+
+    /// The certificates read.
+    pub(super) fn into_found(mut self) -> Vec<Certificate> {
+        self.found
+            .retain(|certificate| !certificate.subject.is_empty() || !certificate.issuer.is_empty());
+        self.found
+    }
+
+    fn begin(&mut self) {
+        self.within = Within::Fields;
+        let limit = if self.store { KEPT_IN_STORE } else { KEPT_IN_CHAIN };
+        self.left_out = self.found.len() >= limit;
+        if !self.left_out {
+            self.found.push(Certificate::default());
+        }
+    }
+
+    /// Takes a line of the layout of 8u272 and later.
+    pub(super) fn modern(&mut self, line: &str, number: u64) {
+        let line = line.trim_start();
+        if let Some(rest) = line.strip_prefix('"') {
+            let Some((key, value)) = rest.split_once('"') else {
+                return;
+            };
+            let value = quoted(value);
+            match key {
+                "certificate" => self.begin(),
+                "serial number" => self.set(|certificate| certificate.serial = hex(value)),
+                "issuer" => self.set(|certificate| value.clone_into(&mut certificate.issuer)),
+                "subject" => self.set(|certificate| {
+                    value.clone_into(&mut certificate.subject);
+                    certificate.line = number;
+                }),
+                "not before" => self.set(|certificate| value.clone_into(&mut certificate.not_before)),
+                "not  after" | "not after" => self.set(|certificate| value.clone_into(&mut certificate.not_after)),
+                _ => {}
+            }
+        } else {
+            self.extension(line);
+        }
+    }
+
+    /// Takes a line of `X509Certificate.toString`.
+    pub(super) fn legacy(&mut self, line: &str, number: u64) {
+        let line = line.trim_start();
+        if line.starts_with("Version: V") {
+            self.begin();
+        } else if let Some(subject) = line.strip_prefix("Subject: ") {
+            self.set(|certificate| {
+                if certificate.subject.is_empty() {
+                    subject.trim().clone_into(&mut certificate.subject);
+                    certificate.line = number;
+                }
+            });
+        } else if let Some(issuer) = line.strip_prefix("Issuer: ") {
+            self.set(|certificate| issuer.trim().clone_into(&mut certificate.issuer));
+        } else if let Some(from) = line.strip_prefix("Validity: [From: ") {
+            self.set(|certificate| from.trim_end_matches(',').clone_into(&mut certificate.not_before));
+        } else if let Some(to) = line.strip_prefix("To: ") {
+            self.set(|certificate| to.trim_end_matches(']').clone_into(&mut certificate.not_after));
+        } else if let Some(serial) = line.strip_prefix("SerialNumber: [") {
+            self.set(|certificate| certificate.serial = hex(serial));
+        } else {
+            self.extension(line);
+        }
+    }
+
+    /// Lines of extensions, which both layouts print alike.
+    fn extension(&mut self, line: &str) {
+        if line.starts_with("SubjectKeyIdentifier [") {
+            self.within = Within::SubjectKey;
+        } else if line.starts_with("AuthorityKeyIdentifier [") {
+            self.within = Within::AuthorityKey;
+        } else if line.contains("ObjectId: ") {
+            self.within = Within::Fields;
+        } else if line.starts_with("CA:true") {
+            self.set(|certificate| certificate.authority = true);
+        } else if let Some(name) = line
+            .strip_prefix("DNSName: ")
+            .or_else(|| line.strip_prefix("IPAddress: "))
+        {
+            let store = self.store;
+            self.set(|certificate| {
+                if !store && certificate.names.len() < KEPT_NAMES {
+                    certificate.names.push(name.trim().to_owned());
+                }
+            });
+        } else if self.within != Within::Fields
+            && let Some(bytes) = dump_row(line)
+        {
+            let within = self.within;
+            self.set(|certificate| {
+                let key = match within {
+                    Within::SubjectKey => &mut certificate.subject_key,
+                    _ => &mut certificate.authority_key,
+                };
+                let key = key.get_or_insert_default();
+                if key.len() < 128 {
+                    key.push_str(&bytes);
+                }
+            });
+        }
+    }
+
+    fn set(&mut self, change: impl FnOnce(&mut Certificate)) {
+        if !self.left_out
+            && let Some(certificate) = self.found.last_mut()
+        {
+            change(certificate);
+        }
+    }
+}
+
+/// The value of `: "value",`.
+pub(super) fn quoted(text: &str) -> &str {
+    let text = text.trim_start().trim_start_matches(':').trim();
+    let text = text.strip_suffix(',').unwrap_or(text);
+    text.strip_prefix('"')
+        .map_or(text, |inner| inner.strip_suffix('"').unwrap_or(inner))
+}
+
+/// The digits of a hex text in lower case, without separators and leading zeros.
+pub(super) fn hex(text: &str) -> String {
+    let digits: String = text
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .map(|digit| digit.to_ascii_lowercase())
+        .collect();
+    digits.trim_start_matches('0').to_owned()
+}
+
+/// The bytes of a row `0010: A2 2A DB 58      .*.X`, in lower-case hex.
+fn dump_row(line: &str) -> Option<String> {
+    let (offset, rest) = line.split_once(": ")?;
+    if offset.len() != 4 || !offset.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = String::with_capacity(32);
+    // Three blanks stand in the middle of a row; more mean that the characters follow.
+    let mut blanks = 0;
+    for token in rest.split(' ') {
+        if token.is_empty() {
+            blanks += 1;
+            if blanks > 2 {
+                break;
+            }
+            continue;
+        }
+        if bytes.len() == 32 || token.len() != 2 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            break;
+        }
+        if blanks == 1 && bytes.len() != 16 {
+            break;
+        }
+        blanks = 0;
+        bytes.push_str(&token.to_ascii_lowercase());
+    }
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAF: &str = r#"
+    "certificate" : {
+      "version"            : "v3",
+      "serial number"      : "4F 0D FA 99",
+      "signature algorithm": "SHA256withRSA",
+      "issuer"             : "CN=Lab Intermediate CA, O="Example, Lab", C=ZZ",
+      "not before"         : "2026-11-23 14:47:22.000 GMT",
+      "not  after"         : "2036-11-20 14:47:22.000 GMT",
+      "subject"            : "CN=localhost",
+      "subject public key" : "RSA",
+      "extensions"         : [
+        {
+          ObjectId: 2.5.29.35 Criticality=false
+          AuthorityKeyIdentifier [
+          KeyIdentifier [
+          0000: C5 85 40 F5 EE 01 03 1A   66 08 E1 F1 64 3A B5 4D  ..@.....f...d:.M
+          0010: A2 2A DB 58                                        .*.X
+          ]
+          ]
+        },
+        {
+          ObjectId: 2.5.29.17 Criticality=false
+          SubjectAlternativeName [
+            DNSName: localhost
+            IPAddress: 127.0.0.1
+          ]
+        }
+      ]}"#;
+
+    #[test]
+    fn a_modern_certificate() {
+        let mut reader = Certificates::default();
+        for (number, line) in (1..).zip(LEAF.lines()) {
+            reader.modern(line, number);
+        }
+        let found = reader.into_found();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].issuer, "CN=Lab Intermediate CA, O=\"Example, Lab\", C=ZZ");
+        assert_eq!(found[0].subject, "CN=localhost");
+        assert_eq!(found[0].serial, "4f0dfa99");
+        assert_eq!(
+            found[0].authority_key.as_deref(),
+            Some("c58540f5ee01031a6608e1f1643ab54da22adb58")
+        );
+        assert_eq!(found[0].names, ["localhost", "127.0.0.1"]);
+        assert_eq!(found[0].line, 9);
+    }
+
+    #[test]
+    fn characters_of_a_dump_are_not_bytes() {
+        assert_eq!(dump_row("0010: A2 2A DB 58      .*.X").as_deref(), Some("a22adb58"));
+        assert_eq!(dump_row("0040: F4 ").as_deref(), Some("f4"));
+        assert_eq!(dump_row("DNSName: x"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! What a log says, independent of the layout it is written in.
+
+use super::Certificate;
+
+/// One message of the handshake or one error, as a log prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Where and when it was printed.
+    pub origin: Origin,
+    /// What it says.
+    pub kind: Kind,
+    /// The lines that say it: the record's header first, then the payload lines that matter.
+    pub lines: Vec<Line>,
+}
+
+/// One line of the log, without what carried it, cut at 512 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Line number, from 1.
+    pub number: u64,
+    /// The text.
+    pub text: String,
+}
+
+/// Where and when an event was printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Line number of the record's header, from 1.
+    pub line: u64,
+    /// The thread's id, opaque: 17 and later swap the digits of every byte (`sun.security.ssl.SSLLogger`).
+    pub thread_id: String,
+    /// The thread's name; empty for virtual threads and where a layout does not print it.
+    pub thread: String,
+    /// The time as printed; legacy layouts have none.
+    pub time: Option<String>,
+}
+
+/// Which end of the connection sent a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// The end whose log this is.
+    This,
+    /// The other end.
+    Peer,
+}
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A ClientHello; `retry` marks the second one after a HelloRetryRequest (RFC 8446 §4.1.4).
+    ClientHello {
+        /// Who sent it.
+        sender: Sender,
+        /// Whether it answers a HelloRetryRequest.
+        retry: bool,
+        /// Its content.
+        hello: Box<ClientHello>,
+    },
+    /// A ServerHello or, with `retry`, a HelloRetryRequest.
+    ServerHello {
+        /// Who sent it.
+        sender: Sender,
+        /// Whether it is a HelloRetryRequest.
+        retry: bool,
+        /// Its content.
+        hello: Box<ServerHello>,
+    },
+    /// `Negotiated protocol version`.
+    NegotiatedVersion(String),
+    /// A Certificate message: the chain, the sender's own certificate first. Empty when none was sent.
+    Certificates {
+        /// Who sent it.
+        sender: Sender,
+        /// Whether the client sent it, where the log says so.
+        from_client: Option<bool>,
+        /// The chain.
+        chain: Vec<Certificate>,
+    },
+    /// A CertificateRequest with the names of the authorities that it accepts.
+    CertificateRequest {
+        /// Who sent it.
+        sender: Sender,
+        /// Distinguished names; empty means any.
+        authorities: Vec<String>,
+    },
+    /// A Finished message.
+    Finished {
+        /// Who sent it.
+        sender: Sender,
+        /// Whether the client sent it, where the log says so.
+        from_client: Option<bool>,
+    },
+    /// Any other handshake message: the handshake goes on.
+    Progress {
+        /// Whether this log's end is the client, where the message says so.
+        client: Option<bool>,
+    },
+    /// This client has no certificate to send although it was asked.
+    NoClientCertificate,
+    /// The session is resumed: no certificates will come.
+    Resumed,
+    /// An alert that came in.
+    AlertReceived(Alert),
+    /// An alert that went out (legacy layouts print it before the exception).
+    AlertSent(Alert),
+    /// `Fatal (ALERT): message`, this end's own decision or the echo of the peer's alert.
+    Fatal {
+        /// The alert's name in lower case, as the wire has it.
+        alert: String,
+        /// The text after the colon.
+        message: String,
+        /// What the record's throwable says.
+        thrown: Box<Thrown>,
+    },
+    /// An exception that was logged without a fatal alert of its own.
+    Exception(Box<Thrown>),
+    /// Certificates of a trust store, as loaded.
+    TrustStore(Vec<Certificate>),
+    /// A certificate that is in the log for another reason: the chosen anchor, an own key's chain.
+    Seen(Vec<Certificate>),
+    /// A session ticket came in after the handshake: the server has accepted this client (RFC 8446 §4.6.1).
+    Ticket,
+    /// The key material of a legacy log begins; nothing of it is ever kept.
+    KeyMaterial,
+}
+
+/// A ClientHello (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2), as far as a diagnosis needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientHello {
+    /// The random in lower-case hex; the same in both ends' logs.
+    pub random: String,
+    /// The session id in lower-case hex; TLS 1.3 servers echo it.
+    pub session_id: String,
+    /// `legacy_version`: the highest version where there is no `supported_versions`.
+    pub version: String,
+    /// `supported_versions`, the most wanted first.
+    pub versions: Vec<String>,
+    /// Cipher suite names without their numbers, signalling values included.
+    pub cipher_suites: Vec<String>,
+    /// The host in `server_name`.
+    pub server_name: Option<String>,
+    /// `supported_groups`.
+    pub groups: Vec<String>,
+    /// `signature_algorithms`.
+    pub signature_algorithms: Vec<String>,
+    /// `application_layer_protocol_negotiation`.
+    pub application_protocols: Vec<String>,
+}
+
+impl ClientHello {
+    /// The versions on offer, the most wanted first.
+    #[must_use]
+    pub fn offered_versions(&self) -> Vec<&str> {
+        if self.versions.is_empty() && !self.version.is_empty() {
+            return vec![&self.version];
+        }
+        self.versions.iter().map(String::as_str).collect()
+    }
+
+    /// The cipher suites on offer without signalling values (RFC 5746, RFC 7507).
+    pub fn offered_suites(&self) -> impl Iterator<Item = &str> {
+        self.cipher_suites
+            .iter()
+            .map(String::as_str)
+            .filter(|suite| !suite.ends_with("_SCSV"))
+    }
+}
+
+/// A ServerHello (RFC 8446 §4.1.3), as far as a diagnosis needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerHello {
+    /// The version it selects.
+    pub version: String,
+    /// The session id in lower-case hex.
+    pub session_id: String,
+    /// The cipher suite it selects.
+    pub cipher_suite: String,
+}
+
+/// An alert (RFC 8446 §6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Its level.
+    pub level: AlertLevel,
+    /// Its description as the wire names it, such as `handshake_failure`.
+    pub description: String,
+}
+
+/// The level of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertLevel {
+    /// The connection may go on.
+    Warning,
+    /// The connection ends.
+    Fatal,
+}
+
+/// What a logged throwable says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thrown {
+    /// Class and message of the throwable and of each cause, outermost first.
+    pub chain: Vec<ThrownBy>,
+    /// The stack passes through the check of a server's certificate: this end is the client.
+    pub checks_server: bool,
+    /// The stack passes through the check of a client's certificate: this end is the server.
+    pub checks_client: bool,
+    /// The stack passes through the handshake.
+    pub in_handshake: bool,
+    /// The stack passes through a read or write of application data after the handshake.
+    pub in_application_data: bool,
+}
+
+/// One link of a throwable's chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ThrownBy {
+    /// The class, such as `java.net.SocketException`.
+    pub class: String,
+    /// Its message, without the `(alert_name)` that newer JDKs put before it (JDK-8311644).
+    pub message: String,
+}
+
+impl Thrown {
+    /// Whether any message of the chain holds this text.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        self.chain.iter().any(|link| link.message.contains(text))
+    }
+
+    /// Whether the chain holds an exception of this simple class name.
+    #[must_use]
+    pub fn has(&self, class: &str) -> bool {
+        self.chain
+            .iter()
+            .any(|link| link.class.rsplit(['.', '$']).next() == Some(class) || link.message.contains(class))
+    }
+}

@@ -1,0 +1,66 @@
+//! The `expand` form of the modern layout: one field a line, between braces of their own.
+
+use super::Origin;
+
+/// What a line of the form means to the reader.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The line is not of this form.
+    Other,
+    /// A field was taken.
+    Taken,
+    /// The message has come: a record begins.
+    Message(String),
+    /// The payload begins.
+    Opens,
+}
+
+/// The fields of the record that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Expand {
+    origin: Option<Origin>,
+}
+
+impl Expand {
+    /// Whether a header is being read.
+    pub(super) fn is_open(&self) -> bool {
+        self.origin.is_some()
+    }
+
+    /// Takes a line outside a payload.
+    pub(super) fn line(&mut self, line: &[u8], number: u64) -> Step {
+        let Some(rest) = line.strip_prefix(b"  \"") else {
+            return Step::Other;
+        };
+        if rest.starts_with(b"logger\"") && memchr::memmem::find(rest, b"\"javax.net.ssl\"").is_some() {
+            self.origin = Some(Origin {
+                line: number,
+                ..Origin::default()
+            });
+            return Step::Taken;
+        }
+        let Some(origin) = &mut self.origin else {
+            return Step::Other;
+        };
+        let text = String::from_utf8_lossy(rest);
+        let Some((key, value)) = text.split_once('"') else {
+            return Step::Other;
+        };
+        let value = super::certificate::quoted(value);
+        match key {
+            "thread id" => value.clone_into(&mut origin.thread_id),
+            "thread name" => value.clone_into(&mut origin.thread),
+            "time" => origin.time = Some(value.to_owned()),
+            "level" | "caller" => {}
+            "message" => return Step::Message(value.to_owned()),
+            "specifics" => return Step::Opens,
+            _ => return Step::Other,
+        }
+        Step::Taken
+    }
+
+    /// The header's fields; the next record starts anew.
+    pub(super) fn take(&mut self) -> Origin {
+        self.origin.take().unwrap_or_default()
+    }
+}

@@ -1,0 +1,81 @@
+//! Bytes to lines, whatever the split, in bounded memory.
+
+use memchr::memchr;
+
+/// A line is cut here: the longest that JSSE prints, a cipher suite list, is far below.
+const LINE_LIMIT: usize = 64 * 1024;
+
+/// Assembles lines; owns only the beginning of a line whose end has not come yet.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pending: Vec<u8>,
+}
+
+impl Lines {
+    /// Calls back with each line that these bytes complete, without its line end.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
+        while let Some(end) = memchr(b'\n', bytes) {
+            let (head, rest) = bytes.split_at(end);
+            bytes = rest.get(1..).unwrap_or_default();
+            if self.pending.is_empty() {
+                line(cut(head));
+            } else {
+                self.keep(head);
+                let whole = std::mem::take(&mut self.pending);
+                line(cut(&whole));
+                self.pending = whole;
+                self.pending.clear();
+            }
+        }
+        self.keep(bytes);
+    }
+
+    /// Calls back with the last line if it has no line end.
+    pub(super) fn finish(&mut self, mut line: impl FnMut(&[u8])) {
+        let rest = std::mem::take(&mut self.pending);
+        if !rest.is_empty() {
+            line(cut(&rest));
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        // One byte more than the limit, so that a carriage return at the limit is cut the same way in any split.
+        let room = (LINE_LIMIT + 1).saturating_sub(self.pending.len());
+        self.pending.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+}
+
+fn cut(line: &[u8]) -> &[u8] {
+    let line = line.get(..LINE_LIMIT).unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(chunks: &[&[u8]]) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut lines = Lines::default();
+        for chunk in chunks {
+            lines.feed(chunk, |line| found.push(String::from_utf8_lossy(line).into_owned()));
+        }
+        lines.finish(|line| found.push(String::from_utf8_lossy(line).into_owned()));
+        found
+    }
+
+    #[test]
+    fn any_split_gives_the_same_lines() {
+        assert_eq!(lines(&[b"a\r\nb\n\nc"]), ["a", "b", "", "c"]);
+        assert_eq!(lines(&[b"a\r", b"\nb", b"\n", b"\nc"]), ["a", "b", "", "c"]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut() {
+        let long = vec![b'x'; 3 * LINE_LIMIT];
+        assert_eq!(
+            lines(&[&long, b"\nb"]).iter().map(String::len).collect::<Vec<_>>(),
+            [LINE_LIMIT, 1]
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! The payload of a modern record, read line by line with no regard to braces, which JSSE does not balance.
+
+use super::certificate::Certificates;
+use super::hello::Hello;
+use super::modern::Message;
+use super::{Alert, AlertLevel, Kind, Line, Thrown, ThrownBy};
+
+/// Links of a throwable's chain that are kept.
+const KEPT_LINKS: usize = 8;
+/// Payload lines kept as evidence for one record.
+const KEPT_LINES: usize = 8;
+/// Names of certificate authorities kept of one CertificateRequest.
+const KEPT_AUTHORITIES: usize = 64;
+/// A line of evidence is cut here.
+const EVIDENCE_LIMIT: usize = 512;
+
+/// What the payload of the open record is read into.
+#[derive(Debug)]
+enum Body {
+    Skipped,
+    Hello(Hello),
+    Certificates(Certificates),
+    Request { authorities: Vec<String>, within: bool },
+    Alert { level: AlertLevel, description: String },
+    Thrown(Thrown),
+}
+
+/// The record that is open.
+#[derive(Debug)]
+pub(super) struct Payload {
+    message: Message,
+    body: Body,
+    lines: Vec<Line>,
+}
+
+impl Payload {
+    /// Begins a record whose header line is given.
+    pub(super) fn begin(message: Message, header: &str, number: u64) -> Self {
+        let body = match &message {
+            Message::ClientHello { .. } | Message::ServerHello { .. } => Body::Hello(Hello::default()),
+            Message::Certificates { .. } | Message::Seen => Body::Certificates(Certificates::default()),
+            Message::TrustStore => Body::Certificates(Certificates::of_store()),
+            Message::CertificateRequest { .. } => Body::Request {
+                authorities: Vec::new(),
+                within: false,
+            },
+            Message::AlertReceived => Body::Alert {
+                level: AlertLevel::Fatal,
+                description: String::new(),
+            },
+            Message::Fatal { .. } | Message::Exception => Body::Thrown(Thrown::default()),
+            _ => Body::Skipped,
+        };
+        let lines = match message {
+            Message::Ignored => Vec::new(),
+            _ => vec![line_of(header, number)],
+        };
+        Self { message, body, lines }
+    }
+
+    /// Takes a payload line.
+    pub(super) fn line(&mut self, line: &[u8], number: u64) {
+        if matches!(self.body, Body::Skipped) {
+            return;
+        }
+        let line = String::from_utf8_lossy(line);
+        let shown = match &mut self.body {
+            Body::Skipped => false,
+            Body::Hello(hello) => hello.line(&line),
+            Body::Certificates(certificates) => {
+                certificates.modern(&line, number);
+                let field = line.trim_start();
+                !matches!(self.message, Message::TrustStore)
+                    && (field.starts_with("\"subject\"")
+                        || field.starts_with("\"issuer\"")
+                        || field.starts_with("\"not"))
+            }
+            Body::Request { authorities, within } => request(&line, authorities, within),
+            Body::Alert { level, description } => alert(&line, level, description),
+            Body::Thrown(thrown) => throwable(&line, thrown),
+        };
+        if shown && self.lines.len() < KEPT_LINES {
+            self.lines.push(line_of(&line, number));
+        }
+    }
+
+    /// The event that the record tells, if it is one.
+    pub(super) fn finish(self) -> Option<(Kind, Vec<Line>)> {
+        let kind = match (self.message, self.body) {
+            (Message::ClientHello { sender, retry }, Body::Hello(hello)) => Kind::ClientHello {
+                sender,
+                retry,
+                hello: Box::new(hello.client),
+            },
+            (Message::ServerHello { sender, retry }, Body::Hello(hello)) => Kind::ServerHello {
+                sender,
+                retry: retry || hello.retry,
+                hello: Box::new(hello.server),
+            },
+            (Message::Certificates { sender, from_client }, Body::Certificates(certificates)) => Kind::Certificates {
+                sender,
+                from_client,
+                chain: certificates.into_found(),
+            },
+            (Message::Seen, Body::Certificates(certificates)) => Kind::Seen(certificates.into_found()),
+            (Message::TrustStore, Body::Certificates(certificates)) => Kind::TrustStore(certificates.into_found()),
+            (Message::CertificateRequest { sender }, Body::Request { authorities, .. }) => {
+                Kind::CertificateRequest { sender, authorities }
+            }
+            (Message::AlertReceived, Body::Alert { level, description }) => {
+                Kind::AlertReceived(Alert { level, description })
+            }
+            (Message::Fatal { alert, message }, Body::Thrown(thrown)) => Kind::Fatal {
+                alert,
+                message,
+                thrown: Box::new(thrown),
+            },
+            (Message::Exception, Body::Thrown(thrown)) => Kind::Exception(Box::new(thrown)),
+            (Message::Simple(kind), _) => kind,
+            _ => return None,
+        };
+        Some((kind, self.lines))
+    }
+}
+
+/// A line as evidence, cut at a character boundary.
+pub(super) fn line_of(text: &str, number: u64) -> Line {
+    let text = text.trim_end();
+    Line {
+        number,
+        text: text[..text.floor_char_boundary(EVIDENCE_LIMIT)].to_owned(),
+    }
+}
+
+/// A line of a CertificateRequest: `"certificate authorities": [A, B]`, or one name a line in TLS 1.3.
+fn request(line: &str, authorities: &mut Vec<String>, within: &mut bool) -> bool {
+    let text = line.trim();
+    if let Some(rest) = text.strip_prefix("\"certificate authorities\":") {
+        let rest = rest.trim().trim_start_matches('[');
+        *within = !rest.ends_with(']');
+        let rest = rest.trim_end_matches(']').trim();
+        if !rest.is_empty() && rest != "<empty>" {
+            authorities.push(rest.to_owned());
+        }
+        return true;
+    }
+    if *within {
+        *within = !text.ends_with(']');
+        let name = text.trim_end_matches(']').trim_end_matches(',').trim();
+        if name.contains('=') && authorities.len() < KEPT_AUTHORITIES {
+            authorities.push(name.to_owned());
+            return true;
+        }
+    }
+    false
+}
+
+fn alert(line: &str, level: &mut AlertLevel, description: &mut String) -> bool {
+    let text = line.trim();
+    let Some((key, value)) = text.strip_prefix('"').and_then(|rest| rest.split_once('"')) else {
+        return false;
+    };
+    match key {
+        "level" => {
+            if value.contains("warning") {
+                *level = AlertLevel::Warning;
+            }
+        }
+        "description" => super::certificate::quoted(value).clone_into(description),
+        _ => return false,
+    }
+    true
+}
+
+/// A line of a throwable: class and message, a cause, or a frame.
+pub(super) fn throwable(line: &str, thrown: &mut Thrown) -> bool {
+    let text = line.trim();
+    if let Some(frame) = text.strip_prefix("at ") {
+        frame_of(frame, thrown);
+        return false;
+    }
+    let text = text.strip_prefix("Caused by: ").unwrap_or(text);
+    match link(text) {
+        Some(link) if thrown.chain.len() < KEPT_LINKS => {
+            thrown.chain.push(link);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Class and message of `java.io.EOFException: SSL peer shut down incorrectly`.
+pub(super) fn link(text: &str) -> Option<ThrownBy> {
+    let (class, message) = text
+        .split_once(": ")
+        .unwrap_or((text.trim_end_matches('}').trim_end_matches(':'), ""));
+    let last = class.rsplit('.').next().unwrap_or(class);
+    let named = class.contains('.')
+        && !class.contains(' ')
+        && class
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
+        && ["Exception", "Error", "Throwable", "Failure", "Timeout"]
+            .iter()
+            .any(|end| last.ends_with(end));
+    if !named {
+        return None;
+    }
+    Some(ThrownBy {
+        class: class.to_owned(),
+        message: without_alert(message).to_owned(),
+    })
+}
+
+/// A message without the `(alert_name) ` before it (JDK-8311644).
+fn without_alert(message: &str) -> &str {
+    let Some((name, rest)) = message.strip_prefix('(').and_then(|rest| rest.split_once(") ")) else {
+        return message;
+    };
+    if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        rest
+    } else {
+        message
+    }
+}
+
+fn frame_of(frame: &str, thrown: &mut Thrown) {
+    if frame.contains("checkServerTrusted") || frame.contains("checkServerCerts") {
+        thrown.checks_server = true;
+    } else if frame.contains("checkClientTrusted") || frame.contains("checkClientCerts") {
+        thrown.checks_client = true;
+    }
+    if frame.contains("readHandshakeRecord") || frame.contains("startHandshake") || frame.contains("kickstart") {
+        thrown.in_handshake = true;
+    } else if frame.contains("readApplicationRecord") {
+        thrown.in_application_data = true;
+    }
+}

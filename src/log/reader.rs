@@ -1,0 +1,233 @@
+//! The push parser: bytes in any split, events out.
+
+use super::carrier::Carrier;
+use super::expand::{Expand, Step};
+use super::legacy::Legacy;
+use super::lines::Lines;
+use super::modern::{self, LOGGER, Message};
+use super::payload::Payload;
+use super::{Event, Origin, system_logger};
+
+/// A record that has not closed after so many lines was cut off.
+const RECORD_LIMIT: u64 = 200_000;
+
+/// How the open record's payload ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// At a line that is `)`.
+    Parenthesis,
+    /// At a line `  ]`, indented by two.
+    Bracket,
+    /// At the next record.
+    NextRecord,
+}
+
+#[derive(Debug)]
+struct Open {
+    payload: Payload,
+    origin: Origin,
+    closing: Closing,
+}
+
+/// Reads one log source.
+#[derive(Debug, Default)]
+pub struct Reader {
+    lines: Lines,
+    parser: Parser,
+    bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Parser {
+    carrier: Carrier,
+    number: u64,
+    records: u64,
+    open: Option<Open>,
+    /// A header of two lines has begun.
+    two_lines: Option<Origin>,
+    expand: Expand,
+    legacy: Legacy,
+}
+
+impl Reader {
+    /// Takes the next bytes, in any split, and calls back with what they say.
+    pub fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(Event)) {
+        self.bytes += bytes.len() as u64;
+        let parser = &mut self.parser;
+        self.lines.feed(bytes, |line| parser.line(line, &mut event));
+    }
+
+    /// The input has ended: calls back with what was still open.
+    pub fn finish(&mut self, mut event: impl FnMut(Event)) {
+        let parser = &mut self.parser;
+        self.lines.finish(|line| parser.line(line, &mut event));
+        parser.close(&mut event);
+        parser.legacy.finish(&mut event);
+    }
+
+    /// Lines read.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.parser.number
+    }
+
+    /// Bytes read.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Records of debug output seen: headers of the modern layouts, lines of the legacy ones.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.parser.records
+    }
+}
+
+impl Parser {
+    fn line(&mut self, line: &[u8], emit: &mut dyn FnMut(Event)) {
+        self.number += 1;
+        let mut carrier = std::mem::take(&mut self.carrier);
+        carrier.strip(line, &mut |text| self.text(text, emit));
+        self.carrier = carrier;
+    }
+
+    fn text(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) {
+        if text.starts_with(LOGGER)
+            && let Some(header) = modern::header(text)
+        {
+            self.close(emit);
+            self.records += 1;
+            let message = modern::message(header.message);
+            let relevant = message != Message::Ignored;
+            if header.opens || relevant {
+                let origin = if relevant {
+                    header.origin(self.number)
+                } else {
+                    Origin {
+                        line: self.number,
+                        ..Origin::default()
+                    }
+                };
+                let evidence = if relevant {
+                    String::from_utf8_lossy(text)
+                } else {
+                    "".into()
+                };
+                let payload = Payload::begin(message, &evidence, self.number);
+                self.open = Some(Open {
+                    payload,
+                    origin,
+                    closing: Closing::Parenthesis,
+                });
+                if !header.opens {
+                    self.close(emit);
+                }
+            }
+            return;
+        }
+        if self.two_lines.is_some() {
+            self.second_line(text, emit);
+            return;
+        }
+        if system_logger::is_first(text) {
+            self.close(emit);
+            self.two_lines = Some(Origin {
+                line: self.number,
+                time: system_logger::time(text),
+                ..Origin::default()
+            });
+            return;
+        }
+        if self.open.is_some() && self.payload_line(text, emit) {
+            return;
+        }
+        match self.expand.line(text, self.number) {
+            Step::Other => {}
+            Step::Taken | Step::Opens => return,
+            Step::Message(message) => return self.expanded(&message, text, emit),
+        }
+        if self.expand.is_open() {
+            return;
+        }
+        let number = self.number;
+        if self.legacy.line(text, number, emit) {
+            self.records += 1;
+        }
+    }
+
+    /// Takes a line of the open record; answers whether it belongs there.
+    fn payload_line(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let closes = match open.closing {
+            Closing::Parenthesis => text == b")",
+            Closing::Bracket => text == b"  ]" || text == b"}",
+            Closing::NextRecord => false,
+        };
+        if closes || self.number - open.origin.line > RECORD_LIMIT {
+            self.close(emit);
+            return closes;
+        }
+        if open.closing == Closing::Bracket && text.starts_with(b"  \"specifics\"") {
+            return true;
+        }
+        let text = if open.closing == Closing::Bracket {
+            text.strip_prefix(b"  ").unwrap_or(text)
+        } else {
+            text
+        };
+        if text.starts_with(b"{") || text.starts_with(b"***") {
+            // The record was cut off and another layout begins.
+            self.close(emit);
+            return false;
+        }
+        open.payload.line(text, self.number);
+        true
+    }
+
+    /// The message line of an expanded record; whether a payload follows shows only the next line.
+    fn expanded(&mut self, message: &str, line: &[u8], emit: &mut dyn FnMut(Event)) {
+        self.close(emit);
+        self.records += 1;
+        let origin = self.expand.take();
+        let message = modern::message(message.as_bytes());
+        let payload = Payload::begin(message, &String::from_utf8_lossy(line), self.number);
+        self.open = Some(Open {
+            payload,
+            origin,
+            closing: Closing::Bracket,
+        });
+    }
+
+    /// The second line of a record through `java.util.logging`.
+    fn second_line(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) {
+        let Some(origin) = self.two_lines.take() else { return };
+        let Some(message) = system_logger::message(text) else {
+            return;
+        };
+        self.records += 1;
+        let has_payload = message.ends_with(b":");
+        let kind = modern::message(message.strip_suffix(b":").unwrap_or(message));
+        if kind == Message::Ignored && !has_payload {
+            return;
+        }
+        let payload = Payload::begin(kind, &String::from_utf8_lossy(text), self.number);
+        self.open = Some(Open {
+            payload,
+            origin,
+            closing: Closing::NextRecord,
+        });
+        if !has_payload {
+            self.close(emit);
+        }
+    }
+
+    /// The open record is over: tells what it said.
+    fn close(&mut self, emit: &mut dyn FnMut(Event)) {
+        if let Some(Open { payload, origin, .. }) = self.open.take()
+            && let Some((kind, lines)) = payload.finish()
+        {
+            emit(Event { origin, kind, lines });
+        }
+    }
+}

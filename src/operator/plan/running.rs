@@ -27,6 +27,12 @@ impl<'a> Draft<'a> {
     pub(super) fn running(mut self) -> Plan {
         self.report_findings();
         self.note_start();
+        self.set(
+            ConditionType::Restored,
+            false,
+            "FlagInTemplate",
+            "Pods carry the flag until the session ends.",
+        );
         if let Some(end) = self.end() {
             return self.restore_because(end);
         }
@@ -147,13 +153,23 @@ impl<'a> Draft<'a> {
                 message: "The session was stopped by spec.stop.",
             });
         }
+        // The record's deadline holds where the status could never be written.
+        let recorded = self.own_record().map(|record| record.deadline);
+        let expires = self
+            .status
+            .expires_at
+            .as_deref()
+            .filter(|_| self.status.phase == Phase::Capturing);
+        if [recorded.as_deref(), expires]
+            .into_iter()
+            .any(|end| time(end).is_some_and(|end| end <= self.now))
+        {
+            return Some(End::Planned {
+                reason: "Expired",
+                message: "The session's duration is over.",
+            });
+        }
         if self.status.phase == Phase::Capturing {
-            if time(self.status.expires_at.as_deref()).is_some_and(|expires| expires <= self.now) {
-                return Some(End::Planned {
-                    reason: "Expired",
-                    message: "The session's duration is over.",
-                });
-            }
             if spec.stop_when == StopWhen::FirstFailure && self.has_matching_failure() {
                 return Some(End::Planned {
                     reason: "FirstFailure",

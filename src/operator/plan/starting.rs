@@ -135,12 +135,6 @@ impl Draft<'_> {
             "FlagInTemplate",
             "The template carries the flag until the session ends.",
         );
-        self.set(
-            ConditionType::Restored,
-            false,
-            "FlagInTemplate",
-            "Pods carry the flag until the session ends.",
-        );
         self.running()
     }
 }

@@ -234,7 +234,7 @@ fn workload_that_another_session_holds() {
         let before = scenario.snapshot("orders").await;
         scenario.create_session("first", "orders", &json!({}));
         scenario.reached("first", Phase::Capturing).await;
-        scenario.rolled_out("orders").await;
+        scenario.settled("orders").await;
         Case {
             reason: "TargetInUse",
             names: &["Deployment \"orders\"", "/first", "spec.stop"],

@@ -371,7 +371,8 @@ fn somebody_takes_the_flag_out() {
     let deployment = world.deployment.as_mut().unwrap();
     deployment["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("-Da=1");
     deployment["metadata"]["managedFields"] = json!([{
-        "manager": "argocd-controller", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {}
+        "manager": "argocd-controller", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {},
+        "time": world.now.to_string()
     }]);
     world.debug_replicas = Some(0);
     world.run(None);

@@ -126,11 +126,13 @@ impl<'a> Draft<'a> {
             );
         };
         if !restore::carries_flag(workload, &change) {
-            let manager = last_manager(workload, &change).unwrap_or_else(|| "unknown".to_owned());
+            let injected = since(&self.status.conditions, ConditionType::Injected);
+            let manager = last_manager(workload, &change, injected);
+            let who = manager.map_or_else(|| "Somebody".to_owned(), |manager| format!("Field manager {manager:?}"));
             return failed(
                 "DriftReverted",
                 format!(
-                    "Field manager {manager:?} took the flag out of {} before the session ended. A tool that keeps the \
+                    "{who} took the flag out of {} before the session ended. A tool that keeps the \
                      workload as its own source says (Argo CD, Flux, another operator) must be told to leave {} alone, or \
                      must carry the flag itself.",
                     workload.title(),
@@ -214,8 +216,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The field manager that has written the workload's spec last, ours and the controllers' status writes aside.
-fn last_manager(workload: &Workload, change: &Change) -> Option<String> {
+/// The field manager that owns the value now; else the one that has written the workload last since the flag was put in,
+/// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
+fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
     let path = ownership::value_path(&change.container, &change.variable);
     let owners = ownership::owners(&workload.metadata, &path);
     if let Some(owner) = owners
@@ -228,6 +231,7 @@ fn last_manager(workload: &Workload, change: &Change) -> Option<String> {
     entries
         .filter(|entry| entry.subresource.is_none() && entry.manager.as_deref() != Some(ownership::FIELD_MANAGER))
         .filter(|entry| entry.manager.as_deref() != Some("kube-controller-manager"))
+        .filter(|entry| entry.time.as_ref().map(|time| time.0) >= injected)
         .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
         .and_then(|entry| entry.manager.clone())
 }

@@ -197,8 +197,16 @@ impl Draft<'_> {
             message: message.to_owned(),
         });
         self.status.summary = Some(message.to_owned());
+        self.end_untouched()
+    }
+
+    /// Nothing was changed and nothing will be; the next look lets the session go.
+    fn end_untouched(mut self) -> Plan {
         self.status.finished_at = Some(instant(self.now));
-        self.rest()
+        Plan {
+            look_again: Duration::ZERO,
+            ..self.rest()
+        }
     }
 }
 

@@ -207,6 +207,9 @@ impl<'a> Draft<'a> {
             End::Planned { reason, message } => (reason.to_owned(), message.to_owned()),
             End::Failed(failure) => {
                 self.status.failure = Some(failure.clone());
+                if self.status.cause.is_none() {
+                    self.status.summary = Some(failure.message.clone());
+                }
                 (failure.reason, failure.message)
             }
         };

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Failure, Phase};
+use tlsdebug::workload::ANNOTATION;
 
 use crate::support::sessions::condition;
 use crate::support::workloads::{FLAG, deployment, literal};
@@ -29,8 +30,6 @@ fn reverted_by_a_tool_that_keeps_its_own_source() {
 
         let refused = scenario.apply_as("integration-team", &manifest);
         assert!(!refused.succeeded && refused.stderr.contains("tlsdebug"), "{refused:?}");
-        scenario.has_flag("orders").await;
-
         let force = [
             "apply",
             "--server-side",
@@ -42,6 +41,10 @@ fn reverted_by_a_tool_that_keeps_its_own_source() {
         scenario.kubectl_with_input(&force, &manifest).done();
         let failure = failure(scenario, "session").await;
         assert_eq!(failure.reason, "DriftReverted");
+        assert_eq!(
+            scenario.status("session").await.summary.as_ref(),
+            Some(&failure.message)
+        );
         for part in ["\"integration-team\"", "Deployment \"orders\"", "JAVA_CUSTOM_OPTS"] {
             assert!(
                 failure.message.contains(part),
@@ -88,7 +91,12 @@ fn edited_by_hand_with_the_flag_left_in() {
         let deployment = json!(scenario.deployments().get("orders").await.unwrap());
         let environment = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
         assert_eq!(environment[1]["value"], "-Da=1 -Db=2 -Dc=3");
-        assert!(!deployment.to_string().contains("tlsdebug"), "{deployment:#}");
+        let metadata = deployment["metadata"].to_string();
+        assert!(
+            deployment["metadata"]["annotations"][ANNOTATION].is_null()
+                && !metadata.contains("\"manager\":\"tlsdebug\""),
+            "{deployment:#}"
+        );
         scenario.assert_no_flag("orders").await;
     });
 }
@@ -107,10 +115,7 @@ fn taken_out_with_the_restore_command() {
             kubectl::run(Command::new("sh").args(["-c", &command]), "").done();
             let after = json!(scenario.deployments().get(name).await.unwrap());
             assert_eq!(after["spec"], before["spec"]);
-            assert!(
-                !after["metadata"]["annotations"].to_string().contains("tlsdebug"),
-                "{after:#}"
-            );
+            assert!(after["metadata"]["annotations"][ANNOTATION].is_null(), "{after:#}");
             scenario.start_operator();
             assert_eq!(failure(scenario, name).await.reason, "DriftReverted");
             scenario.assert_no_flag(name).await;
@@ -148,22 +153,23 @@ fn deleted_and_created_anew() {
 fn created_anew_from_a_copy_with_flag_and_record() {
     scenario("copied-workload", async |scenario| {
         scenario.deployed("orders", &literal()).await;
+        let before = json!(scenario.deployments().get("orders").await.unwrap());
         scenario.create_session("session", "orders", &json!({}));
         scenario.reached("session", Phase::Capturing).await;
-        let copy: Value =
-            serde_json::from_str(&scenario.kubectl(&["get", "deployment", "orders", "-o", "json"]).done()).unwrap();
-        let replace = ["replace", "--force", "--filename", "-"];
-        scenario.kubectl_with_input(&replace, &copy).done();
-        // It is served as it comes: with the copy, or with the object gone for a moment.
-        scenario.stop_session("session");
-        scenario.finished("session").await;
+        scenario.kill_operator();
+        let copy = scenario
+            .kubectl(&["get", "deployment", "orders", "--output", "json"])
+            .done();
+        let copy: Value = serde_json::from_str(&copy).unwrap();
         scenario
-            .eventually("the flag to be gone", async || {
-                let deployment = json!(scenario.deployments().get("orders").await.unwrap());
-                (!deployment["spec"].to_string().contains("javax.net.debug")
-                    && !deployment["metadata"]["annotations"].to_string().contains("tlsdebug"))
-                .then_some(())
-            })
-            .await;
+            .kubectl_with_input(&["replace", "--force", "--filename", "-"], &copy)
+            .done();
+        scenario.start_operator();
+        scenario.stop_session("session");
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        let after = json!(scenario.deployments().get("orders").await.unwrap());
+        assert_eq!(after["spec"], before["spec"]);
+        assert!(after["metadata"]["annotations"][ANNOTATION].is_null(), "{after:#}");
+        scenario.assert_no_flag("orders").await;
     });
 }

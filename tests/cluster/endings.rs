@@ -50,7 +50,7 @@ fn expires_and_costs_nothing_while_nothing_happens() {
 fn stopped_or_deleted_before_it_began() {
     scenario("ends-pending", async |scenario| {
         let mut manifest = deployment("orders", &literal());
-        manifest["spec"]["minReadySeconds"] = json!(600);
+        manifest["spec"]["minReadySeconds"] = json!(300);
         scenario.apply(&manifest);
         for name in ["stopped", "deleted"] {
             scenario.create_session(name, "orders", &json!({}));

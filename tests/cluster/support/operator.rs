@@ -73,7 +73,9 @@ impl Scenario {
         self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         let account = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
         self.eventually("the right to be gone", async || {
-            let answer = self.kubectl(&["auth", "can-i", verb, resource, "--as", &account]);
+            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+            let subresource = format!("--subresource={subresource}");
+            let answer = self.kubectl(&["auth", "can-i", verb, resource, &subresource, "--as", &account]);
             (answer.stdout.trim() == "no").then_some(())
         })
         .await;

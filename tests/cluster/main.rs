@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod crash;
+mod diagnosis;
 mod drift;
 mod endings;
 mod refusals;
 mod restoration;
 mod rights;
+mod status;
 mod support;

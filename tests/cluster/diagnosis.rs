@@ -9,7 +9,7 @@ use tlsdebug::session::{Phase, TLSDebugSessionStatus};
 
 use crate::support::sessions::condition;
 use crate::support::workloads::deployment;
-use crate::support::{Scenario, kubectl, scenario};
+use crate::support::{Scenario, scenario};
 
 /// A Deployment of the stand-in for Microservices Runtime.
 fn runtime(name: &str, environment: &Value) -> Value {
@@ -98,7 +98,7 @@ fn essence(status: &TLSDebugSessionStatus) -> Value {
 
 /// The same of a report, as a status would hold it.
 fn essence_of_report(report: &Report) -> Value {
-    let report = report.truncated();
+    let report = report.truncated(tlsdebug::diagnosis::Limits::default());
     essence(&TLSDebugSessionStatus {
         verdict: Some(report.verdict),
         handshakes: Some(report.handshakes),

@@ -123,6 +123,10 @@ impl Failure {
 }
 
 /// One handshake, as this end saw it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not the states of one machine"
+)]
 #[derive(Debug, Clone)]
 pub struct Handshake {
     /// This end; unknown where the log begins too late.
@@ -149,12 +153,12 @@ pub struct Handshake {
     pub no_client_certificate: bool,
     /// The session was resumed.
     pub resumed: bool,
+    /// How often this server found no certificate for a key type that was asked for.
+    pub keys_missing: u32,
     /// How it failed.
     pub failure: Option<Failure>,
     /// Its messages may belong to another handshake that ran at the same time.
     pub uncertain: bool,
-    /// The JVM's messages went on after the server's first flight.
-    pub progressed: bool,
     outcome: Outcome,
     finished: [bool; 2],
     ticket: bool,
@@ -188,6 +192,15 @@ impl Handshake {
     #[must_use]
     pub fn peer_certificate(&self) -> Option<&Certificate> {
         self.peer_chain.as_ref().and_then(|chain| chain.first())
+    }
+
+    /// Whether this client got no answer to its ClientHello so far.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.outcome == Outcome::Open
+            && self.side == Some(Side::Client)
+            && self.client_hello.is_some()
+            && self.server_hello.is_none()
     }
 
     /// Whether a client certificate was asked for and this client sent none.
@@ -226,9 +239,9 @@ impl Handshake {
             requested: None,
             no_client_certificate: false,
             resumed: false,
+            keys_missing: 0,
             failure: None,
             uncertain: false,
-            progressed: false,
             outcome: Outcome::Open,
             finished: [false; 2],
             ticket: false,

@@ -3,6 +3,8 @@
 //! The webMethods names are those of the Integration Server and Microservices Runtime: pages of the Administrator, extended
 //! settings (`watt.…`) and trust store aliases.
 
+use crate::handshake::Side;
+
 /// Who has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -29,6 +31,17 @@ pub struct Cause {
     pub title: &'static str,
     /// What to do, the most likely remedy first.
     pub remedies: &'static [&'static str],
+}
+
+impl Cause {
+    /// The end that sees this cause as a rule, for logs that do not show which one they are of.
+    pub(super) fn default_side(&self) -> Side {
+        if self.id == PEER_REJECTED_CERTIFICATE.id {
+            Side::Server
+        } else {
+            Side::Client
+        }
+    }
 }
 
 const TRUST_STORE: &str = "webMethods: import the certificate into the trust store alias that the call uses (Administrator: Security > Keystore; \

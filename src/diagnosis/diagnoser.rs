@@ -24,6 +24,8 @@ pub struct Diagnoser {
     settled: HandshakeCounts,
     groups: Vec<Group>,
     unexplained: u64,
+    /// Settled handshakes that never got an answer.
+    unanswered: u64,
     key_material: bool,
     revision: u64,
 }
@@ -48,6 +50,7 @@ impl Diagnoser {
             settled: HandshakeCounts::default(),
             groups: Vec::new(),
             unexplained: 0,
+            unanswered: 0,
             key_material: false,
             revision: 0,
         }
@@ -151,6 +154,7 @@ impl Diagnoser {
         let settled: Vec<Handshake> = self.tracker.settled().collect();
         for handshake in settled {
             count(&mut self.settled, &handshake);
+            self.unanswered += u64::from(handshake.is_unanswered());
             if handshake.outcome() == Outcome::Failed {
                 self.group(handshake);
             }
@@ -210,7 +214,7 @@ impl Diagnoser {
         Finding {
             cause: diagnosis.cause.id.to_owned(),
             certainty: diagnosis.certainty,
-            side: handshake.side.unwrap_or(Side::Client),
+            side: handshake.side.unwrap_or(diagnosis.cause.default_side()),
             peer: peer(handshake),
             count: 1,
             summary: diagnosis.summary,
@@ -233,6 +237,31 @@ impl Diagnoser {
         }
     }
 
+    /// What remains for handshakes without an end.
+    fn unfinished(&self, incomplete: u64) -> String {
+        let plural = if incomplete == 1 {
+            "handshake has"
+        } else {
+            "handshakes have"
+        };
+        let followed = self
+            .tracker
+            .followed()
+            .iter()
+            .filter(|handshake| handshake.is_unanswered())
+            .count();
+        let unanswered = self.unanswered + followed as u64;
+        let source = &self.source;
+        if unanswered == 0 {
+            return format!("{source}: {incomplete} {plural} no end in this log");
+        }
+        format!(
+            "{source}: {incomplete} {plural} no end in this log; of {unanswered} it shows a ClientHello and no answer. One may still come. If \
+             none does, the server or a firewall in between swallows the connection, or waits for something else than TLS; a server \
+             without a common version or cipher suite would have sent an alert or closed the connection"
+        )
+    }
+
     fn warn(&self, report: &mut Report) {
         if self.unexplained > 0 {
             report.warnings.push(format!(
@@ -246,6 +275,9 @@ impl Diagnoser {
                  recorded traffic",
                 self.source
             ));
+        }
+        if report.handshakes.incomplete > 0 {
+            report.warnings.push(self.unfinished(report.handshakes.incomplete));
         }
         match report.verdict {
             Verdict::NoHandshakes => report.warnings.push(format!(

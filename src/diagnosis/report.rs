@@ -100,7 +100,7 @@ pub enum Certainty {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Peer {
-    /// The name in the ClientHello's server_name extension.
+    /// The name in the ClientHello's `server_name` extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
     /// Subject of the certificate that the other end sent.

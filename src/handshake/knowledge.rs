@@ -66,7 +66,7 @@ impl Knowledge {
     }
 
     /// A certificate that can have issued this one, seen anywhere in the log.
-    pub fn issuers<'a>(&'a self, certificate: &'a Certificate) -> impl Iterator<Item = &'a Certificate> {
+    fn issuers<'a>(&'a self, certificate: &'a Certificate) -> impl Iterator<Item = &'a Certificate> {
         self.seen
             .iter()
             .chain(self.stores.iter().flatten())
@@ -80,6 +80,22 @@ impl Knowledge {
             .iter()
             .filter(|issuer| top.is_issued_by(issuer) && !issuer.is_self_signed())
             .find(|issuer| self.leads_to_anchor(issuer))
+    }
+
+    /// The last certificate on the way upwards from this one through everything that the log shows.
+    #[must_use]
+    pub fn climb<'a>(&'a self, from: &'a Certificate) -> &'a Certificate {
+        let mut current = from;
+        for _ in 0..8 {
+            if current.is_self_signed() {
+                break;
+            }
+            match self.issuers(current).find(|issuer| !issuer.same_as(current)) {
+                Some(issuer) => current = issuer,
+                None => break,
+            }
+        }
+        current
     }
 
     fn leads_to_anchor(&self, from: &Certificate) -> bool {

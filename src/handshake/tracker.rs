@@ -46,7 +46,14 @@ impl Tracker {
                 self.knowledge.saw(&certificates);
                 false
             }
-            Kind::KeyMaterial => false,
+            Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
+            Kind::NoServerKey => {
+                let here = self.here(&origin, Outcome::Open);
+                if let Some(handshake) = here.map(|index| &mut self.followed[index]) {
+                    handshake.keys_missing += u32::from(handshake.side == Some(Side::Server));
+                }
+                false
+            }
             Kind::Fatal { alert, message, thrown } => {
                 let received =
                     message.starts_with("Received fatal alert") || message.starts_with("Unknown alert description");
@@ -103,7 +110,7 @@ impl Tracker {
                 &origin,
                 lines,
             ),
-            Kind::AlertReceived(_) | Kind::AlertSent(_) => false,
+            Kind::AlertReceived(_) | Kind::AlertSent(_) | Kind::KeyMaterial => false,
             other => self.progress(other, &origin, lines),
         }
     }
@@ -242,7 +249,14 @@ impl Tracker {
                 handshake.keep(Topic::OwnCertificates, lines);
             }
             Kind::Resumed => handshake.resumed = true,
-            Kind::Ticket => handshake.ticket = true,
+            Kind::Ticket => {
+                handshake.ticket = true;
+                // The server has finished and goes on: this client has finished too, even if the log has lost the line.
+                if handshake.outcome == Outcome::Open {
+                    handshake.outcome = Outcome::Succeeded;
+                    return true;
+                }
+            }
             Kind::Finished { sender, .. } => {
                 handshake.finished[usize::from(sender == Sender::Peer)] = true;
                 if handshake.finished == [true; 2] && handshake.outcome == Outcome::Open {
@@ -250,7 +264,7 @@ impl Tracker {
                     return true;
                 }
             }
-            _ => handshake.progressed = true,
+            _ => {}
         }
         false
     }
@@ -306,6 +320,44 @@ impl Tracker {
         Some(index)
     }
 
+    /// The handshake that was active last on this thread, if it is so far.
+    fn here(&self, origin: &Origin, outcome: Outcome) -> Option<usize> {
+        let here = self
+            .followed
+            .iter()
+            .enumerate()
+            .filter(|(_, handshake)| handshake.runs_on(&origin.thread_id, &origin.thread));
+        let (index, handshake) = here.max_by_key(|(_, handshake)| handshake.active)?;
+        (handshake.outcome == outcome).then_some(index)
+    }
+
+    /// Closing failed: matters only where the server may have refused this client after it had finished.
+    fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+        let Some(index) = self.here(origin, Outcome::Succeeded) else {
+            return false;
+        };
+        let message = thrown
+            .chain
+            .first()
+            .map(|link| link.message.clone())
+            .unwrap_or_default();
+        let failure = Failure {
+            alert: None,
+            received: false,
+            message,
+            thrown,
+        };
+        if !self.followed[index].undone_by(&failure) {
+            return false;
+        }
+        self.touch(index, origin);
+        let handshake = &mut self.followed[index];
+        handshake.failure = Some(failure);
+        handshake.keep(Topic::Failure, lines);
+        handshake.outcome = Outcome::Failed;
+        true
+    }
+
     /// An error: ends the handshake on this thread, or is the first that is seen of one.
     fn fail(&mut self, failure: Failure, origin: &Origin, lines: Vec<Line>) -> bool {
         let Some(index) = self.fails(&failure, origin) else {
@@ -313,9 +365,7 @@ impl Tracker {
         };
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
-        if handshake.side.is_none() {
-            handshake.side = side_thrown(&failure.thrown);
-        }
+        handshake.side = side_told(&failure).or(handshake.side);
         let known = handshake.failure.as_ref();
         let says_more = known.is_none_or(|known| {
             failure.weight() > known.weight() || (failure.weight() == known.weight() && known.thrown.chain.is_empty())
@@ -336,7 +386,7 @@ impl Tracker {
 
     /// The handshake that an error ends; one of its own if the log shows no other.
     fn fails(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
-        let side = side_thrown(&failure.thrown);
+        let side = side_told(failure);
         let latest = |chosen: &dyn Fn(&Handshake) -> bool| {
             let found = self.followed.iter().enumerate().filter(|(_, handshake)| {
                 (side.is_none() || handshake.side.is_none() || handshake.side == side) && chosen(handshake)
@@ -347,6 +397,12 @@ impl Tracker {
         };
         let here = |handshake: &Handshake| handshake.runs_on(&origin.thread_id, &origin.thread);
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Open) {
+            return Some(index);
+        }
+        // Where a legacy log has lost the lines about records, its side was a guess.
+        if let Some(index) = self.here(origin, Outcome::Open)
+            && origin.thread_id.is_empty()
+        {
             return Some(index);
         }
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Failed) {
@@ -383,19 +439,29 @@ impl Tracker {
             .collect();
         let engine =
             failure.thrown.checks_server || failure.thrown.checks_client || failure.received || failure.alert.is_some();
-        if let Some(index) = elsewhere
-            .iter()
-            .copied()
-            .max_by_key(|index| self.followed[*index].active)
+        let about_chain = failure.thrown.has("ValidatorException") || failure.thrown.has("CertificateException");
+        let likely = |index: &usize| {
+            let handshake = &self.followed[*index];
+            (about_chain && handshake.peer_chain.is_some(), handshake.active)
+        };
+        if let Some(index) = elsewhere.iter().copied().max_by_key(likely)
             && engine
             && !failure.thrown.in_handshake
         {
-            if elsewhere.len() > 1 {
+            let rivals = elsewhere
+                .iter()
+                .filter(|rival| likely(rival).0 == likely(&index).0)
+                .count();
+            if rivals > 1 {
                 self.followed[index].uncertain = true;
             }
             return Some(index);
         }
-        let alone = failure.thrown.in_handshake || side.is_some() || failure.alert.is_some();
+        let alone = failure.thrown.in_handshake
+            || side.is_some()
+            || failure.alert.is_some()
+            || failure.thrown.has("SSLHandshakeException")
+            || failure.says("plaintext connection?");
         (alone && !failure.message.is_empty()).then(|| self.begin(side, origin))
     }
 }
@@ -411,11 +477,37 @@ impl Handshake {
     }
 }
 
-fn side_thrown(thrown: &Thrown) -> Option<Side> {
-    match (thrown.checks_server, thrown.checks_client) {
-        (true, false) => Some(Side::Client),
-        (false, true) => Some(Side::Server),
-        _ => None,
+/// Which end this is, by the stack or by what only one end says.
+fn side_told(failure: &Failure) -> Option<Side> {
+    const SERVER: [&str; 9] = [
+        "no cipher suites in common",
+        "Empty client certificate chain",
+        "null cert chain",
+        "are not accepted by server preferences",
+        "in server context",
+        "SSLv2Hello is",
+        "TLS client authentication",
+        "Unrecognized server name indication",
+        "No common named group",
+    ];
+    const CLIENT: [&str; 4] = [
+        "TLS server authentication",
+        "is not accepted by client preferences",
+        "supported by the client",
+        "No subject alternative",
+    ];
+    match (failure.thrown.checks_server, failure.thrown.checks_client) {
+        (true, false) => return Some(Side::Client),
+        (false, true) => return Some(Side::Server),
+        _ => {}
+    }
+    if failure.received {
+        return None;
+    }
+    if SERVER.iter().any(|text| failure.says(text)) {
+        Some(Side::Server)
+    } else {
+        CLIENT.iter().any(|text| failure.says(text)).then_some(Side::Client)
     }
 }
 
@@ -458,7 +550,141 @@ fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
             sender: Sender::This, ..
         } => handshake.own_chain.is_none(),
         Kind::Finished { sender, .. } => !handshake.finished[usize::from(*sender == Sender::Peer)],
-        Kind::Ticket => false,
+        Kind::Ticket => handshake.finished[1],
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Reader;
+
+    fn record(thread: &str, message: &str, payload: &str) -> String {
+        let head = format!("javax.net.ssl|DEBUG|{thread}|t{thread}|2026-11-23 14:54:54.556 GMT|X.java:1|{message}");
+        if payload.is_empty() {
+            format!("{head}\n")
+        } else {
+            format!("{head} (\n{payload}\n)\n")
+        }
+    }
+
+    fn client_hello(thread: &str, id: &str) -> String {
+        record(
+            thread,
+            "Produced ClientHello handshake message",
+            &format!("  \"random\" : \"{id}\",\n  \"session id\" : \"{id}\","),
+        )
+    }
+
+    fn server_hello(thread: &str, id: &str) -> String {
+        record(
+            thread,
+            "Consuming ServerHello handshake message",
+            &format!("  \"session id\" : \"{id}\",\n  \"selected version\": [TLSv1.3]"),
+        )
+    }
+
+    fn finished(thread: &str) -> String {
+        record(thread, "Consuming server Finished handshake message", "")
+            + &record(thread, "Produced client Finished handshake message", "")
+    }
+
+    fn outcomes(log: &str) -> Vec<(Outcome, bool)> {
+        let mut tracker = Tracker::default();
+        let mut reader = Reader::default();
+        reader.feed(log.as_bytes(), |event| {
+            tracker.apply(event);
+        });
+        tracker.finish();
+        tracker
+            .settled()
+            .map(|handshake| (handshake.outcome, handshake.uncertain))
+            .collect()
+    }
+
+    #[test]
+    fn one_thread_after_the_other() {
+        let log = client_hello("01", "aa") + &server_hello("01", "aa") + &finished("01") + &client_hello("01", "bb");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false), (Outcome::Open, false)]);
+    }
+
+    #[test]
+    fn an_event_loop_serves_many_connections() {
+        let log = client_hello("01", "aa")
+            + &client_hello("01", "bb")
+            + &server_hello("01", "aa")
+            + &finished("01")
+            + &server_hello("01", "bb")
+            + &finished("01");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false); 2]);
+    }
+
+    #[test]
+    fn an_engines_tasks_run_on_other_threads() {
+        let log = client_hello("01", "aa") + &server_hello("02", "aa") + &finished("03");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn a_retry_is_the_same_handshake() {
+        let retry = record(
+            "01",
+            "Consuming ServerHello handshake message",
+            "\"HelloRetryRequest\": {\n  \"session id\" : \"aa\",\n}",
+        );
+        let second = record(
+            "01",
+            "Produced ClientHello(HRR) handshake message",
+            "  \"random\" : \"aa\",\n  \"session id\" : \"aa\",",
+        );
+        let log = client_hello("01", "aa") + &retry + &second + &server_hello("01", "aa") + &finished("01");
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn what_follows_a_failure_belongs_to_it() {
+        let fatal = record(
+            "01",
+            "Fatal (CERTIFICATE_UNKNOWN): No name matching a found",
+            "  java.lang.Exception: x",
+        );
+        let closed = record(
+            "01",
+            "Fatal (UNEXPECTED_MESSAGE): Broken pipe",
+            "  java.net.SocketException: Broken pipe",
+        );
+        assert_eq!(
+            outcomes(&(client_hello("01", "aa") + &fatal + &closed)),
+            [(Outcome::Failed, false)]
+        );
+    }
+
+    #[test]
+    fn an_error_on_an_established_connection_is_no_failed_handshake() {
+        let log = client_hello("01", "aa")
+            + &server_hello("01", "aa")
+            + &finished("01")
+            + &record(
+                "01",
+                "Fatal (UNEXPECTED_MESSAGE): Connection reset",
+                "  java.net.SocketException: Connection reset",
+            );
+        assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn a_read_that_timed_out_may_go_on() {
+        let timeout = record(
+            "01",
+            "handling exception",
+            "  java.net.SocketTimeoutException: Read timed out",
+        );
+        let log = client_hello("01", "aa") + &timeout;
+        assert_eq!(outcomes(&log), [(Outcome::Failed, false)]);
+        assert_eq!(
+            outcomes(&(log + &server_hello("01", "aa") + &finished("01"))),
+            [(Outcome::Succeeded, false)]
+        );
     }
 }

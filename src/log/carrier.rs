@@ -321,7 +321,7 @@ mod tests {
         let mut found = Vec::new();
         for line in lines {
             carrier.strip(line.as_bytes(), &mut |text| {
-                found.push(String::from_utf8_lossy(text).into_owned())
+                found.push(String::from_utf8_lossy(text).into_owned());
             });
         }
         found

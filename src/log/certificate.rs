@@ -160,7 +160,7 @@ impl Certificates {
             self.within = Within::SubjectKey;
         } else if line.starts_with("AuthorityKeyIdentifier [") {
             self.within = Within::AuthorityKey;
-        } else if line.contains("ObjectId: ") {
+        } else if line.starts_with(']') || line.contains("ObjectId: ") {
             self.within = Within::Fields;
         } else if line.starts_with("CA:true") {
             self.set(|certificate| certificate.authority = true);

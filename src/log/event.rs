@@ -114,6 +114,10 @@ pub enum Kind {
     },
     /// An exception that was logged without a fatal alert of its own.
     Exception(Box<Thrown>),
+    /// An exception while this end closed the connection. Good connections end with it as well.
+    CloseFailed(Box<Thrown>),
+    /// This server has no certificate for a key type that a cipher suite or signature scheme asks for.
+    NoServerKey,
     /// Certificates of a trust store, as loaded.
     TrustStore(Vec<Certificate>),
     /// A certificate that is in the log for another reason: the chosen anchor, an own key's chain.
@@ -196,6 +200,7 @@ pub enum AlertLevel {
 }
 
 /// What a logged throwable says.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one stack")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Thrown {
     /// Class and message of the throwable and of each cause, outermost first.

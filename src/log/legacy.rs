@@ -3,13 +3,15 @@
 //! Nothing says which way a message went. A block that this end receives stands after `T, READ: … Handshake`; one that it
 //! sends stands before `T, WRITE: … Handshake`. Which end this is follows from the ClientHello.
 
+use std::collections::VecDeque;
+
 use super::certificate::Certificates;
 use super::hello::list;
 use super::payload::{line_of, link};
 use super::{Alert, AlertLevel, Certificate, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown};
 
-/// Threads whose end of the connection is remembered.
-const KEPT_THREADS: usize = 64;
+/// Threads that are remembered for one purpose.
+const KEPT_THREADS: usize = 32;
 /// Lines kept as evidence for one block.
 const KEPT_LINES: usize = 8;
 /// Names of certificate authorities kept of one CertificateRequest.
@@ -26,6 +28,23 @@ struct Block {
     lines: Vec<Line>,
 }
 
+/// What the other lines of a connection are read against.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not the states of one machine"
+)]
+#[derive(Debug, Default)]
+struct Context {
+    /// This end is the server.
+    server: bool,
+    /// The server has said all it has to say: what follows is the client's.
+    hello_done: bool,
+    /// The server asked for the client's certificate.
+    requested: bool,
+    /// This end's Finished has been printed.
+    finished: bool,
+}
+
 #[derive(Debug)]
 enum Body {
     ClientHello(ClientHello),
@@ -38,22 +57,28 @@ enum Body {
     Seen(Certificates),
     Finished,
     /// `fatal error: 46: …`, whose exception stands on the next line.
-    FatalError,
+    FatalError {
+        alert: String,
+    },
 }
 
 /// Reads the legacy layouts.
 #[derive(Debug, Default)]
 pub(super) struct Legacy {
     block: Option<Block>,
-    /// The thread that read the last handshake record.
+    /// The thread whose messages are being printed.
     thread: String,
-    /// That record's messages have not been printed yet.
-    fresh: bool,
-    /// The server has said all it has to say: what follows is the client's.
-    hello_done: bool,
-    roles: Vec<(String, bool)>,
-    /// A ClientHello of this end, whose thread only the next record tells.
-    unsent: Vec<Event>,
+    /// Threads that read a handshake record whose messages have not been printed yet.
+    fresh: VecDeque<String>,
+    /// Threads that changed their cipher: they print their Finished next.
+    finishing: VecDeque<String>,
+    /// Threads whose ClientHello was this end's own.
+    clients: VecDeque<String>,
+    /// Randoms of this end's own `ClientHello`s: an engine's log prints them again as received by the other end.
+    sent: VecDeque<String>,
+    context: Context,
+    /// `ClientHello`s of this end, whose thread only the next record tells.
+    unsent: VecDeque<Event>,
     anchors: Vec<Certificate>,
     anchor_open: bool,
 }
@@ -72,7 +97,9 @@ impl Legacy {
                 true
             }
             Some(b'a') if line.starts_with(b"adding as trusted cert:") => {
-                self.end_block(emit);
+                if !self.anchor_open {
+                    self.end_block(emit);
+                }
                 if self.anchors.len() < KEPT_ANCHORS {
                     self.anchors.push(Certificate::default());
                 }
@@ -131,7 +158,6 @@ impl Legacy {
                 version: version.trim().to_owned(),
                 ..ClientHello::default()
             };
-            self.hello_done = false;
             self.begin(Body::ClientHello(hello), line, number);
         } else if let Some(version) = name.strip_prefix("ServerHello, ") {
             let hello = ServerHello {
@@ -153,21 +179,39 @@ impl Legacy {
         } else if name.starts_with("Finished") {
             self.begin(Body::Finished, line, number);
         } else if name.starts_with("ServerHelloDone") {
-            self.hello_done = true;
-            self.fresh = false;
+            self.take_fresh();
+            self.context.hello_done = true;
             self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
         } else if name.contains("KeyExchange")
             || name.starts_with("CertificateVerify")
             || name.starts_with("HelloRequest")
         {
-            self.fresh = false;
+            self.take_fresh();
             self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
         }
         true
     }
 
+    /// Whether the message that begins was read rather than made, as far as can be told; its thread is current then.
+    fn take_fresh(&mut self) -> bool {
+        let Some(thread) = self.fresh.pop_front() else {
+            return false;
+        };
+        self.thread = thread;
+        true
+    }
+
     fn begin(&mut self, body: Body, line: &[u8], number: u64) {
-        let fresh = std::mem::take(&mut self.fresh);
+        let own_hello = matches!(body, Body::ClientHello(_))
+            && self.fresh.front().is_none_or(|thread| self.clients.contains(thread));
+        let fresh = !own_hello && self.take_fresh();
+        if matches!(body, Body::Finished)
+            && !fresh
+            && let Some(thread) = self.finishing.pop_front()
+        {
+            self.thread = thread;
+            self.context.finished = false;
+        }
         self.block = Some(Block {
             body,
             fresh,
@@ -196,7 +240,7 @@ impl Legacy {
         if !matches!(
             self.block,
             Some(Block {
-                body: Body::FatalError,
+                body: Body::FatalError { .. },
                 ..
             })
         ) {
@@ -204,30 +248,37 @@ impl Legacy {
         }
         if let Some(record) = text.strip_prefix("READ: ").or_else(|| text.strip_prefix("READ:  ")) {
             if record.contains("Handshake") {
-                self.thread = thread;
-                self.fresh = true;
+                self.finishing.retain(|known| *known != thread);
+                remember(&mut self.fresh, thread);
             }
-        } else if text.starts_with("WRITE: ") {
-            self.fresh = false;
-            self.thread.clone_from(&thread);
-            for mut event in std::mem::take(&mut self.unsent) {
+        } else if let Some(record) = text.strip_prefix("WRITE: ") {
+            self.fresh.retain(|known| *known != thread);
+            if record.contains("Change Cipher Spec") {
+                remember(&mut self.finishing, thread.clone());
+            } else if (record.contains("andshake") || record.contains("hello"))
+                && let Some(mut event) = self.unsent.pop_front()
+            {
                 event.origin.thread.clone_from(&thread);
                 emit(event);
+                remember(&mut self.clients, thread.clone());
             }
+            self.thread = thread;
         } else if let Some(exception) = text.strip_prefix("handling exception: ") {
             let thrown = Thrown {
                 chain: link(exception).into_iter().collect(),
                 ..Thrown::default()
             };
             let lines = vec![line_of(&lossy(line), number)];
-            self.emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
-        } else if text.starts_with("fatal error: ") {
+            Self::emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
+        } else if let Some(error) = text.strip_prefix("fatal error: ") {
             self.thread = thread;
+            let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
+            let lines = vec![line_of(&lossy(line), number)];
             self.block = Some(Block {
-                body: Body::FatalError,
+                body: Body::FatalError { alert },
                 fresh: false,
                 number,
-                lines: vec![line_of(&lossy(line), number)],
+                lines,
             });
         } else if let Some((direction, alert)) = alert(&text) {
             let kind = if direction == Sender::This {
@@ -235,7 +286,7 @@ impl Legacy {
             } else {
                 Kind::AlertReceived(alert)
             };
-            self.emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
+            Self::emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
         }
         true
     }
@@ -252,23 +303,22 @@ impl Legacy {
             Body::ServerHello(hello) => server_hello(&text, hello),
             Body::Chain(certificates) | Body::Seen(certificates) => {
                 certificates.legacy(&text, number);
-                text.starts_with("  Subject: ") || text.starts_with("  Issuer: ") || text.starts_with("  Validity: ")
+                text.starts_with("  Subject: ") || text.starts_with("  Issuer: ")
             }
             Body::Request { authorities, within } => request(&text, authorities, within),
             Body::Finished => return text.starts_with("verify_data"),
-            Body::FatalError => {
-                let thrown = Thrown {
-                    chain: link(&text).into_iter().collect(),
-                    ..Thrown::default()
-                };
+            Body::FatalError { alert } => {
+                let alert = std::mem::take(alert);
                 let mut lines = std::mem::take(&mut block.lines);
-                if thrown.chain.is_empty() {
-                    self.block = None;
-                    return false;
-                }
-                lines.push(line_of(&text, number));
                 self.block = None;
-                self.emit(Kind::Exception(Box::new(thrown)), number, lines, emit);
+                let Some(outermost) = link(&text) else { return false };
+                lines.push(line_of(&text, number));
+                let message = outermost.message.clone();
+                let thrown = Box::new(Thrown {
+                    chain: vec![outermost],
+                    ..Thrown::default()
+                });
+                self.emit(Kind::Fatal { alert, message, thrown }, number, lines, emit);
                 return true;
             }
         };
@@ -313,14 +363,22 @@ impl Legacy {
         let Some(block) = self.block.take() else { return };
         let Block {
             body,
-            fresh,
+            mut fresh,
             number,
             lines,
         } = block;
-        let server = self.role() == Some(false);
-        let sender = if fresh { Sender::Peer } else { Sender::This };
+        let server = self.context.server;
         let kind = match body {
             Body::ClientHello(hello) => {
+                fresh = fresh || (self.sent.contains(&hello.random) && self.take_fresh());
+                if !fresh && !hello.random.is_empty() {
+                    remember(&mut self.sent, hello.random.clone());
+                }
+                let sender = if fresh { Sender::Peer } else { Sender::This };
+                self.context = Context {
+                    server: fresh,
+                    ..Context::default()
+                };
                 let kind = Kind::ClientHello {
                     sender,
                     retry: false,
@@ -331,15 +389,30 @@ impl Legacy {
                         line: number,
                         ..Origin::default()
                     };
-                    if self.unsent.len() < 16 {
-                        self.unsent.push(Event { origin, kind, lines });
+                    if self.unsent.len() < KEPT_THREADS {
+                        self.unsent.push_back(Event { origin, kind, lines });
                     }
                     return;
                 }
                 kind
             }
             Body::ServerHello(hello) => {
-                let sender = if server { Sender::This } else { Sender::Peer };
+                // Where the lines about records are cut out, the ClientHello still waits for its thread.
+                if !fresh && let Some(mut event) = self.unsent.pop_front() {
+                    event.origin.thread.clone_from(&self.thread);
+                    emit(event);
+                    self.context = Context::default();
+                } else {
+                    self.context = Context {
+                        server: !fresh,
+                        ..Context::default()
+                    };
+                }
+                let sender = if self.context.server {
+                    Sender::This
+                } else {
+                    Sender::Peer
+                };
                 Kind::ServerHello {
                     sender,
                     retry: false,
@@ -347,7 +420,7 @@ impl Legacy {
                 }
             }
             Body::Chain(certificates) => {
-                let from_client = if server { fresh } else { self.hello_done };
+                let from_client = self.context.hello_done && self.context.requested && (!server || fresh);
                 let sender = if from_client == server {
                     Sender::Peer
                 } else {
@@ -360,28 +433,33 @@ impl Legacy {
                 }
             }
             Body::Request { authorities, .. } => {
+                self.context.requested = true;
                 let sender = if server { Sender::This } else { Sender::Peer };
                 Kind::CertificateRequest { sender, authorities }
             }
             Body::Seen(certificates) => Kind::Seen(certificates.into_found()),
-            Body::Finished => Kind::Finished {
-                sender,
-                from_client: Some((sender == Sender::This) != server),
-            },
-            Body::FatalError => return,
+            Body::Finished => {
+                let sender = if fresh || self.context.finished {
+                    Sender::Peer
+                } else {
+                    Sender::This
+                };
+                self.context.finished = sender == Sender::This;
+                Kind::Finished {
+                    sender,
+                    from_client: None,
+                }
+            }
+            Body::FatalError { .. } => return,
         };
         self.emit(kind, number, lines, emit);
     }
 
-    fn emit(&mut self, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
-        let thread = self.thread.clone();
-        self.emit_on(&thread, kind, number, lines, emit);
+    fn emit(&self, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
+        Self::emit_on(&self.thread, kind, number, lines, emit);
     }
 
-    fn emit_on(&mut self, thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
-        if let Kind::ClientHello { sender, .. } = &kind {
-            self.remember(thread, *sender == Sender::This);
-        }
+    fn emit_on(thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
         let origin = Origin {
             line: number,
             thread: thread.to_owned(),
@@ -389,20 +467,38 @@ impl Legacy {
         };
         emit(Event { origin, kind, lines });
     }
+}
 
-    fn role(&self) -> Option<bool> {
-        self.roles
-            .iter()
-            .find(|(thread, _)| *thread == self.thread)
-            .map(|(_, client)| *client)
+/// Keeps a thread, the oldest giving way.
+fn remember(threads: &mut VecDeque<String>, thread: String) {
+    threads.retain(|known| *known != thread);
+    if threads.len() == KEPT_THREADS {
+        threads.pop_front();
     }
+    threads.push_back(thread);
+}
 
-    fn remember(&mut self, thread: &str, client: bool) {
-        self.roles.retain(|(known, _)| known != thread);
-        if self.roles.len() == KEPT_THREADS {
-            self.roles.remove(0);
-        }
-        self.roles.push((thread.to_owned(), client));
+/// The name of an alert's number (RFC 8446 §6, RFC 5246 §7.2).
+fn alert_name(number: &str) -> &'static str {
+    match number.trim() {
+        "10" => "unexpected_message",
+        "20" => "bad_record_mac",
+        "22" => "record_overflow",
+        "42" => "bad_certificate",
+        "43" => "unsupported_certificate",
+        "44" => "certificate_revoked",
+        "45" => "certificate_expired",
+        "46" => "certificate_unknown",
+        "47" => "illegal_parameter",
+        "48" => "unknown_ca",
+        "50" => "decode_error",
+        "51" => "decrypt_error",
+        "70" => "protocol_version",
+        "71" => "insufficient_security",
+        "80" => "internal_error",
+        "112" => "unrecognized_name",
+        "120" => "no_application_protocol",
+        _ => "handshake_failure",
     }
 }
 
@@ -538,4 +634,122 @@ fn bytes_hex(text: &str) -> String {
         }
     }
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Reader;
+
+    fn events(log: &str) -> Vec<Event> {
+        let mut found = Vec::new();
+        let mut reader = Reader::default();
+        reader.feed(log.as_bytes(), |event| found.push(event));
+        reader.finish(|event| found.push(event));
+        found
+    }
+
+    const CLIENT: &str = "*** ClientHello, TLSv1.2\n\
+        RandomCookie:  GMT: 1795445472 bytes = { 177, 168 }\n\
+        Session ID:  {}\n\
+        Cipher Suites: [A, B, TLS_EMPTY_RENEGOTIATION_INFO_SCSV]\n\
+        Extension server_name, server_name: [type=host_name (0), value=a.example.com]\n\
+        ***\n\
+        Thread-1, with comma, WRITE: TLSv1.2 Handshake, length = 161\n\
+        Thread-1, with comma, READ: TLSv1.2 Handshake, length = 3020\n\
+        *** ServerHello, TLSv1.2\n\
+        Cipher Suite: A\n\
+        ***\n";
+
+    #[test]
+    fn a_clients_thread_comes_with_the_record_that_is_written() {
+        let found = events(CLIENT);
+        assert!(
+            found.iter().all(|event| event.origin.thread == "Thread-1, with comma"),
+            "{found:?}"
+        );
+        let Kind::ClientHello {
+            sender: Sender::This,
+            hello,
+            ..
+        } = &found[0].kind
+        else {
+            panic!("{found:?}")
+        };
+        assert_eq!(hello.random, format!("{:08x}b1a8", 1_795_445_472));
+        assert_eq!(hello.offered_suites().collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!(hello.server_name.as_deref(), Some("a.example.com"));
+        assert!(
+            matches!(&found[1].kind, Kind::ServerHello { sender: Sender::Peer, hello, .. } if hello.cipher_suite == "A")
+        );
+    }
+
+    #[test]
+    fn a_server_reads_the_client_hello_first() {
+        let log = "main, READ: TLSv1.2 Handshake, length = 161\n*** ClientHello, TLSv1.2\n***\n*** ServerHello, TLSv1.2\n***\n";
+        let found = events(log);
+        assert!(matches!(
+            found[0].kind,
+            Kind::ClientHello {
+                sender: Sender::Peer,
+                ..
+            }
+        ));
+        assert!(matches!(
+            found[1].kind,
+            Kind::ServerHello {
+                sender: Sender::This,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn an_engines_exception_stands_on_the_next_line() {
+        let log = "t, fatal error: 46: General SSLEngine problem\njavax.net.ssl.SSLException: a: b\n";
+        let found = events(log);
+        let Kind::Fatal { alert, message, .. } = &found[0].kind else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            (alert.as_str(), message.as_str(), found[0].lines.len()),
+            ("certificate_unknown", "a: b", 2)
+        );
+    }
+
+    #[test]
+    fn alerts_of_both_ends() {
+        let found = events(
+            "t, SEND TLSv1.2 ALERT:  fatal, description = handshake_failure\nt, RECV TLSv1.2 ALERT:  warning, close_notify\n",
+        );
+        assert!(
+            matches!(&found[0].kind, Kind::AlertSent(alert) if alert.level == AlertLevel::Fatal && alert.description == "handshake_failure")
+        );
+        assert!(matches!(&found[1].kind, Kind::AlertReceived(alert) if alert.level == AlertLevel::Warning));
+    }
+
+    #[test]
+    fn trusted_certificates() {
+        let log = "adding as trusted cert:\n  Subject: CN=A\n  Issuer:  CN=A\n  Algorithm: RSA; Serial number: 0xcb\n  Valid from x until y\n\n\
+                   adding as trusted cert:\n  Subject: CN=B\n  Issuer:  CN=B\n\ntrigger seeding of SecureRandom\n";
+        let found = events(log);
+        let Kind::TrustStore(anchors) = &found[0].kind else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            anchors.iter().map(|anchor| anchor.subject.as_str()).collect::<Vec<_>>(),
+            ["CN=A", "CN=B"]
+        );
+    }
+
+    #[test]
+    fn key_material_is_told_and_not_kept() {
+        let found = events("SESSION KEYGEN:\nPreMaster Secret:\n0000: 03 03 AA\n");
+        assert!(
+            found
+                .iter()
+                .all(|event| event.kind == Kind::KeyMaterial && event.lines.is_empty())
+        );
+        assert_eq!(found.len(), 2);
+    }
 }

@@ -26,6 +26,7 @@ pub(super) enum Message {
         message: String,
     },
     Exception,
+    CloseFailed,
     TrustStore,
     Seen,
     /// The header says it all.
@@ -152,6 +153,12 @@ fn classify(text: &str) -> Message {
             return Message::Simple(Kind::NoClientCertificate);
         }
         _ => {}
+    }
+    if text.starts_with("No X.509 cert selected for ") {
+        return Message::Simple(Kind::NoServerKey);
+    }
+    if text.starts_with("Warning: failed to send warning alert") || text.starts_with("SSLSocket duplex close failed") {
+        return Message::CloseFailed;
     }
     if text.starts_with("found key for : ") {
         return Message::Seen;

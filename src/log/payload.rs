@@ -18,7 +18,7 @@ const EVIDENCE_LIMIT: usize = 512;
 #[derive(Debug)]
 enum Body {
     Skipped,
-    Hello(Hello),
+    Hello(Box<Hello>),
     Certificates(Certificates),
     Request { authorities: Vec<String>, within: bool },
     Alert { level: AlertLevel, description: String },
@@ -37,7 +37,7 @@ impl Payload {
     /// Begins a record whose header line is given.
     pub(super) fn begin(message: Message, header: &str, number: u64) -> Self {
         let body = match &message {
-            Message::ClientHello { .. } | Message::ServerHello { .. } => Body::Hello(Hello::default()),
+            Message::ClientHello { .. } | Message::ServerHello { .. } => Body::Hello(Box::default()),
             Message::Certificates { .. } | Message::Seen => Body::Certificates(Certificates::default()),
             Message::TrustStore => Body::Certificates(Certificates::of_store()),
             Message::CertificateRequest { .. } => Body::Request {
@@ -48,7 +48,7 @@ impl Payload {
                 level: AlertLevel::Fatal,
                 description: String::new(),
             },
-            Message::Fatal { .. } | Message::Exception => Body::Thrown(Thrown::default()),
+            Message::Fatal { .. } | Message::Exception | Message::CloseFailed => Body::Thrown(Thrown::default()),
             _ => Body::Skipped,
         };
         let lines = match message {
@@ -71,9 +71,7 @@ impl Payload {
                 certificates.modern(&line, number);
                 let field = line.trim_start();
                 !matches!(self.message, Message::TrustStore)
-                    && (field.starts_with("\"subject\"")
-                        || field.starts_with("\"issuer\"")
-                        || field.starts_with("\"not"))
+                    && (field.starts_with("\"subject\"") || field.starts_with("\"issuer\""))
             }
             Body::Request { authorities, within } => request(&line, authorities, within),
             Body::Alert { level, description } => alert(&line, level, description),
@@ -116,6 +114,7 @@ impl Payload {
                 thrown: Box::new(thrown),
             },
             (Message::Exception, Body::Thrown(thrown)) => Kind::Exception(Box::new(thrown)),
+            (Message::CloseFailed, Body::Thrown(thrown)) => Kind::CloseFailed(Box::new(thrown)),
             (Message::Simple(kind), _) => kind,
             _ => return None,
         };
@@ -181,8 +180,8 @@ pub(super) fn throwable(line: &str, thrown: &mut Thrown) -> bool {
     }
     let text = text.strip_prefix("Caused by: ").unwrap_or(text);
     match link(text) {
-        Some(link) if thrown.chain.len() < KEPT_LINKS => {
-            thrown.chain.push(link);
+        Some(next) if thrown.chain.len() < KEPT_LINKS => {
+            thrown.chain.push(next);
             true
         }
         _ => false,

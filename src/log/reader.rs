@@ -11,6 +11,9 @@ use super::{Event, Origin, system_logger};
 /// A record that has not closed after so many lines was cut off.
 const RECORD_LIMIT: u64 = 200_000;
 
+/// The first half of a broken header is cut here.
+const HALF_LIMIT: usize = 512;
+
 /// How the open record's payload ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Closing {
@@ -45,6 +48,8 @@ struct Parser {
     open: Option<Open>,
     /// A header of two lines has begun.
     two_lines: Option<Origin>,
+    /// The first half of a header that a thread's name or a shipper broke in two.
+    half: Vec<u8>,
     expand: Expand,
     legacy: Legacy,
 }
@@ -93,9 +98,19 @@ impl Parser {
     }
 
     fn text(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) {
-        if text.starts_with(LOGGER)
-            && let Some(header) = modern::header(text)
-        {
+        if !self.half.is_empty() {
+            let mut whole = std::mem::take(&mut self.half);
+            whole.push(b' ');
+            whole.extend_from_slice(text);
+            if modern::header(&whole).is_some() {
+                return self.text(&whole, emit);
+            }
+        }
+        if text.starts_with(LOGGER) {
+            let Some(header) = modern::header(text) else {
+                self.half.extend_from_slice(text.get(..HALF_LIMIT).unwrap_or(text));
+                return;
+            };
             self.close(emit);
             self.records += 1;
             let message = modern::message(header.message);
@@ -229,5 +244,70 @@ impl Parser {
         {
             emit(Event { origin, kind, lines });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Kind, Sender};
+
+    fn events(log: &str) -> Vec<Event> {
+        let mut found = Vec::new();
+        let mut reader = Reader::default();
+        reader.feed(log.as_bytes(), |event| found.push(event));
+        reader.finish(|event| found.push(event));
+        found
+    }
+
+    const HELLO: &str = "javax.net.ssl|DEBUG|10|a|b|2026-11-23 14:54:54.556 GMT|X.java:1|Consuming ClientHello handshake message (\n\
+                         \"ClientHello\": {\n  \"random\" : \"AB\",\n}\n)\n";
+
+    #[test]
+    fn a_record_closes_at_its_parenthesis() {
+        let mut reader = Reader::default();
+        let mut found = Vec::new();
+        reader.feed(HELLO.as_bytes(), |event| found.push(event));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].origin.line, found[0].origin.thread.as_str()), (1, "a|b"));
+        assert!(
+            matches!(&found[0].kind, Kind::ClientHello { sender: Sender::Peer, hello, .. } if hello.random == "ab")
+        );
+    }
+
+    #[test]
+    fn a_header_in_two_halves_is_joined() {
+        let broken = HELLO.replacen("a|b|", "a\nb|", 1);
+        let found = events(&broken);
+        assert_eq!((found.len(), found[0].origin.thread.as_str()), (1, "a b"));
+    }
+
+    #[test]
+    fn a_record_that_is_cut_off_ends_at_the_next_header() {
+        let log = HELLO.replace("\n)\n", "\n") + HELLO;
+        assert_eq!(events(&log).len(), 2);
+    }
+
+    #[test]
+    fn the_expanded_form() {
+        let log = "{\n  \"logger\"      : \"javax.net.ssl\",\n  \"level\"       : \"ERROR\",\n  \"thread id\"   : \"01\",\n  \"thread name\" : \"main\",\n  \
+                   \"time\"        : \"2026-11-23 14:57:02.925 GMT\",\n  \"caller\"      : \"X.java:1\",\n  \"message\"     : \"Received alert message\",\n  \
+                   \"specifics\"   : [\n    \"Alert\": {\n      \"level\"      : \"fatal\",\n      \"description\": \"bad_certificate\"\n    }\n  ]\n}\n";
+        let found = events(log);
+        assert!(
+            matches!(&found[0].kind, Kind::AlertReceived(alert) if alert.description == "bad_certificate"),
+            "{found:?}"
+        );
+        assert_eq!(found[0].origin.thread, "main");
+    }
+
+    #[test]
+    fn two_lines_of_java_util_logging() {
+        let log = "Nov 23, 2026 2:57:06 PM sun.security.ssl.SSLLogger log\nSEVERE: Fatal (CERTIFICATE_UNKNOWN): x\n";
+        let found = events(log);
+        assert!(
+            matches!(&found[0].kind, Kind::Fatal { alert, message, .. } if alert == "certificate_unknown" && message == "x")
+        );
+        assert_eq!(found[0].origin.time.as_deref(), Some("Nov 23, 2026 2:57:06 PM"));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::diagnosis::report::{Certainty, Evidence, Finding, HandshakeCounts, Report, Side, Verdict};
 
-/// Columns of a line; evidence lines are cut there, the rest is wrapped.
+/// Columns of a line; text is wrapped there.
 const WIDTH: usize = 100;
 
 /// How text is dressed.
@@ -154,28 +154,74 @@ fn evidence(out: &mut String, lines: &[Evidence], style: Style) {
             source = &line.source;
             let _ = writeln!(out, "   Log:  {source}");
         }
+        let number = format!("{:digits$}", line.line);
         let room = WIDTH.saturating_sub(9 + digits + 2);
+        let mut rows = rows(&shown(&line.text), room).into_iter();
         let _ = writeln!(
             out,
             "         {}  {}",
-            style.paint(Colour::Dim, &format!("{:digits$}", line.line)),
-            cut(&line.text, room)
+            style.paint(Colour::Dim, &number),
+            rows.next().unwrap_or_default()
         );
+        for row in rows {
+            let _ = writeln!(out, "         {:digits$}  {row}", "");
+        }
     }
 }
 
-/// A text that fits, with the log's control characters made harmless.
-fn cut(text: &str, room: usize) -> String {
-    let text: String = text
+/// A record's header without the fields that the report has told already: its level and its message.
+fn shown(text: &str) -> String {
+    let fields = text.strip_prefix("javax.net.ssl|").and_then(|rest| {
+        let (level, rest) = rest.split_once('|')?;
+        // The caller is the last field before the message, and the only one of the form File.java:123.
+        let message = [".java:", "null:"]
+            .iter()
+            .find_map(|mark| rest.split_once(mark))
+            .and_then(|(_, rest)| rest.split_once('|'));
+        Some((level, message?.1))
+    });
+    fields.map_or_else(
+        || text.trim_end().to_owned(),
+        |(level, message)| format!("{level} … {}", message.trim_end_matches(" (")),
+    )
+}
+
+/// A text in rows of this width, three at most, with the log's control characters made harmless.
+fn rows(text: &str, width: usize) -> Vec<String> {
+    const ROWS: usize = 3;
+    let letters: Vec<char> = text
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect();
-    if text.chars().count() <= room {
-        return text;
+    let indent = letters.iter().take_while(|letter| **letter == ' ').count().min(8);
+    let mut rows: Vec<String> = Vec::new();
+    let mut rest = letters.as_slice();
+    while !rest.is_empty() {
+        let before = if rows.is_empty() { 0 } else { indent + 2 };
+        let room = width.saturating_sub(before).max(20);
+        let fits = rest.len() <= room;
+        let end = if fits {
+            rest.len()
+        } else {
+            rest[..room]
+                .iter()
+                .rposition(|letter| *letter == ' ')
+                .filter(|at| *at > room / 2)
+                .unwrap_or(room)
+        };
+        let mut row: String = std::iter::repeat_n(' ', before)
+            .chain(rest[..end].iter().copied())
+            .collect();
+        let blanks = rest[end..].iter().take_while(|letter| **letter == ' ').count();
+        rest = &rest[end + blanks..];
+        if rows.len() + 1 == ROWS && !rest.is_empty() {
+            row = row.chars().take(width.saturating_sub(1)).collect();
+            row.push('…');
+            rest = &[];
+        }
+        rows.push(row.trim_end().to_owned());
     }
-    let mut short: String = text.chars().take(room.saturating_sub(1)).collect();
-    short.push('…');
-    short
+    rows
 }
 
 fn wrapped(out: &mut String, first: &str, next: &str, text: &str) {
@@ -236,7 +282,19 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(cut("a\u{1b}[31mb\tc", 20), "a [31mb c");
-        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(rows("a\u{1b}[31mb\tc", 40), ["a [31mb c"]);
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_and_cut() {
+        let found = rows(&"word ".repeat(100), 40);
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().all(|row| row.chars().count() <= 40) && found[2].ends_with('…'));
+    }
+
+    #[test]
+    fn a_header_is_shown_by_level_and_message() {
+        let text = "javax.net.ssl|ERROR|01|a|b|2026-11-23 14:54:54.220 GMT|TransportContext.java:358|Fatal (X): y|z (";
+        assert_eq!(shown(text), "ERROR … Fatal (X): y|z");
     }
 }

@@ -3,5 +3,10 @@
 
 mod crd;
 mod crd_rules;
+mod diagnose_command;
+mod diagnosis_laws;
+mod diagnosis_logs;
 mod exact_restore;
+mod packaging;
+mod rooms;
 mod session_life;

@@ -37,17 +37,40 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
     let top = top(chain);
     if top.is_self_signed() {
-        return Some(untrusted(
-            case,
-            Certainty::Proven,
-            &top.subject,
-            format!(
-                "The chain is complete: it leads from \"{}\" to the self-signed root \"{}\", and no trust anchor of this JVM matches it.",
-                leaf.subject, top.subject
-            ),
-        ));
+        return Some(rejected_root(case, leaf, top));
     }
     Some(incomplete(case, chain, leaf, top))
+}
+
+/// The chain is complete. JSSE builds a path only where no certificate of the chain is an anchor itself
+/// (`sun.security.validator.PKIXValidator`); other validators may have other reasons.
+fn rejected_root(case: &Case<'_>, leaf: &Certificate, root: &Certificate) -> Diagnosis {
+    let built = case.says("PKIX path building failed") || case.says("unable to find valid certification path");
+    if built && !case.knowledge.knows_anchor(&root.subject) {
+        return untrusted(
+            case,
+            Certainty::Proven,
+            &root.subject,
+            format!(
+                "The chain is complete: it leads from \"{}\" to the self-signed root \"{}\", and no trust anchor of this JVM matches it.",
+                leaf.subject, root.subject
+            ),
+        );
+    }
+    let stores = if case.knowledge.knows_anchor(&root.subject) {
+        " A trust store of this JVM lists an anchor of that name: it may hold another key, or be another connection's."
+    } else {
+        ""
+    };
+    untrusted(
+        case,
+        Certainty::Likely,
+        &root.subject,
+        format!(
+            "The chain leads from \"{}\" to the self-signed root \"{}\", and was refused.{stores}",
+            leaf.subject, root.subject
+        ),
+    )
 }
 
 /// The chain ends in a certificate whose issuer was not sent.
@@ -67,18 +90,19 @@ fn incomplete(case: &Case<'_>, chain: &[Certificate], leaf: &Certificate, top: &
         };
     }
     // A root that the log shows and no trust store holds.
-    let root = knowledge
-        .issuers(top)
-        .find(|issuer| issuer.is_self_signed() && !knowledge.knows_anchor(&issuer.subject));
-    if let Some(root) = root
-        && knowledge.has_anchors()
-    {
+    let root = knowledge.climb(top);
+    if root.is_self_signed() && !knowledge.knows_anchor(&root.subject) {
+        let (certainty, stores) = if knowledge.has_anchors() {
+            (Certainty::Proven, "no trust store that the log lists holds it")
+        } else {
+            (Certainty::Likely, "this JVM does not seem to trust it")
+        };
         return untrusted(
             case,
-            Certainty::Proven,
+            certainty,
             &root.subject,
             format!(
-                "Its root \"{}\" is in this log at line {}, and no trust store that the log lists holds it.",
+                "The root above it, \"{}\", is in this log at line {}, and {stores}.",
                 root.subject, root.line
             ),
         );

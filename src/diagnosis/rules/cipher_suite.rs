@@ -16,7 +16,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return None;
     }
     match case.peer_alert()? {
-        "handshake_failure" if !offered.is_empty() && is_narrow(&offered) => {
+        "handshake_failure" if is_narrow(&offered) => {
             let certainty = if offered.len() <= FEW {
                 Certainty::Likely
             } else {
@@ -30,8 +30,8 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
                     listed(&offered)
                 ),
                 format!(
-                    "The server answered the ClientHello with handshake_failure and chose nothing, so something in this offer suits it not. \
-                     This client offers only {} cipher suites. What remains besides: the server wants a newer version than {}, a key \
+                    "The server answered the ClientHello with handshake_failure and chose nothing, so something in this offer did not suit it, the cipher suites first of all. \
+                     This client offers only {} of them. What remains besides: the server wants a newer version than {}, a key \
                      exchange group or signature algorithm that is not offered, or a server name; or it has no usable key of its own.",
                     offered.len(),
                     case.offered_versions().first().copied().unwrap_or("the one offered"),
@@ -55,8 +55,19 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
         || case.says("No negotiable cipher suite")
         || case.says("No appropriate cipher suite")
     {
-        let narrow = !offered.is_empty() && is_narrow(offered);
-        let certainty = if narrow || offered.is_empty() {
+        if case.handshake.keys_missing > 0 {
+            return Some(diagnosis(
+                Certainty::Likely,
+                "this server has cipher suites in common with the client, but no usable key for any of them".to_owned(),
+                format!(
+                    "It looked for a certificate of the right key type {} times and found none: its key store is empty, not read, or holds \
+                     keys of another type than the offered suites need. Offered: {}.",
+                    case.handshake.keys_missing,
+                    listed(offered)
+                ),
+            ));
+        }
+        let certainty = if is_narrow(offered) && nothing_else_was_missing(case) {
             Certainty::Proven
         } else {
             Certainty::Likely
@@ -89,7 +100,20 @@ fn is_narrow(offered: &[&str]) -> bool {
     let common = |suite: &&str| {
         suite.starts_with("TLS_AES_") || (suite.contains("ECDHE_RSA_WITH_AES_") && suite.contains("_GCM_"))
     };
-    offered.len() <= FEW || !offered.iter().any(common)
+    !offered.is_empty() && (offered.len() <= FEW || !offered.iter().any(common))
+}
+
+/// JSSE says `no cipher suites in common` too where a suite fails for want of a key, which from 8u272 on it logs, or of a
+/// key exchange group.
+fn nothing_else_was_missing(case: &Case<'_>) -> bool {
+    let logs_missing_keys = case.handshake.threads.iter().any(|thread| !thread.id.is_empty());
+    let groups = case
+        .handshake
+        .client_hello
+        .as_ref()
+        .map(|hello| hello.groups.as_slice())
+        .unwrap_or_default();
+    logs_missing_keys && (groups.is_empty() || groups.iter().any(|group| group == "secp256r1" || group == "x25519"))
 }
 
 fn diagnosis(certainty: Certainty, summary: String, explanation: String) -> Diagnosis {

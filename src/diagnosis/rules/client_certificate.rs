@@ -131,8 +131,21 @@ fn as_server(case: &Case<'_>) -> Option<Diagnosis> {
         }
     }
     let alert = case.peer_alert()?;
-    if !REFUSING.contains(&alert) || !case.is_server() {
+    if !REFUSING.contains(&alert) {
         return None;
+    }
+    if !case.is_server() {
+        return Some(Diagnosis {
+            cause: &PEER_REJECTED_CERTIFICATE,
+            certainty: Certainty::Likely,
+            summary: format!("the other end refuses this end's certificate with the alert {alert}"),
+            explanation: format!(
+                "The other end answered {}. The log does not show the handshake, so this end may be server or client \
+                 (ClientCertificateRejected).",
+                meaning(alert)
+            ),
+            topics: TOPICS,
+        });
     }
     let own = case.handshake.own_chain.as_deref().unwrap_or_default();
     let hint = match own {

@@ -44,9 +44,9 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     None
 }
 
-fn broken(case: &Case<'_>, cause: &'static Cause, what: &str) -> Diagnosis {
+fn broken(case: &Case<'_>, named: &'static Cause, what: &str) -> Diagnosis {
     Diagnosis {
-        cause,
+        cause: named,
         certainty: Certainty::Proven,
         summary: format!("{} {what}", case.peer()),
         explanation: remaining(case),

@@ -5,13 +5,14 @@ use crate::diagnosis::catalogue::PEER_ALERT;
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let alert = case.peer_alert()?;
-    let stage = if case.peer_answered() {
-        "during the handshake"
-    } else {
+    let straight = case.handshake.client_hello.is_some() && case.is_client() && !case.peer_answered();
+    let stage = if straight {
         "straight after the ClientHello"
+    } else {
+        "during the handshake"
     };
     let remaining = match alert {
-        "handshake_failure" if !case.peer_answered() && case.is_client() => format!(
+        "handshake_failure" if straight && !case.offered_suites().is_empty() => format!(
             "The server chose nothing from the offer and does not say why. What remains: no common cipher suite (offered: {}), key exchange \
              group or signature algorithm; a server name that it does not serve; or no usable key of its own. The offer holds suites that \
              nearly every server has, so a missing cipher suite is not the first thing to suspect.",

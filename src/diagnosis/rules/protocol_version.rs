@@ -61,7 +61,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
     if case.says("No appropriate protocol (protocol is disabled or cipher suites are inappropriate)") {
         return Some(diagnosis(
-            Certainty::Proven,
+            Certainty::Likely,
             "this JVM has no protocol version left that it may use: what is enabled is disabled in java.security".to_owned(),
             "No ClientHello was sent. After jdk.tls.disabledAlgorithms none of the enabled versions remains, or none of the enabled cipher \
              suites fits one (CipherSuiteMismatch at this end)."

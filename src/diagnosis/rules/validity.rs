@@ -24,6 +24,9 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         if alert == Some("certificate_expired") {
             return Some(outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired"));
         }
+        if let Some(diagnosis) = by_clock(case) {
+            return Some(diagnosis);
+        }
         let mut diagnosis = outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired");
         diagnosis.certainty = Certainty::Likely;
         diagnosis.explanation.push_str(
@@ -34,7 +37,69 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     None
 }
 
-fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Diagnosis {
+/// The certificate of the chain that is outside its period by the clock of this end.
+fn by_clock(case: &Case<'_>) -> Option<Diagnosis> {
+    let now = case
+        .handshake
+        .begun
+        .as_deref()
+        .and_then(moment)
+        .or_else(|| hello_time(case))?;
+    let chain = case.handshake.peer_chain.as_deref()?;
+    chain.iter().find_map(|certificate| {
+        let (named, verb, when) = if moment(&certificate.not_after).is_some_and(|end| end < now) {
+            (&CERTIFICATE_EXPIRED, "expired on", &certificate.not_after)
+        } else if moment(&certificate.not_before).is_some_and(|begin| begin > now) {
+            (&CERTIFICATE_NOT_YET_VALID, "is not valid before", &certificate.not_before)
+        } else {
+            return None;
+        };
+        Some(Diagnosis {
+            cause: named,
+            certainty: Certainty::Proven,
+            summary: format!("certificate \"{}\" {verb} {when}", certificate.subject),
+            explanation: format!(
+                "The check of its period failed, and by this end's clock the period (from {} to {}) is missed. Issuer \"{}\", serial \
+                 number {}.",
+                certificate.not_before, certificate.not_after, certificate.issuer, certificate.serial
+            ),
+            topics: &[Topic::PeerCertificates],
+        })
+    })
+}
+
+/// The clock of this end as its ClientHello tells it: before TLS 1.3 the random begins with the time (RFC 5246 §7.4.1.2),
+/// which the legacy layouts print as such.
+fn hello_time(case: &Case<'_>) -> Option<jiff::Timestamp> {
+    let legacy = case.handshake.begun.is_none() && case.is_client();
+    let random = &case.handshake.client_hello.as_ref().filter(|_| legacy)?.random;
+    jiff::Timestamp::from_second(i64::from_str_radix(random.get(..8)?, 16).ok()?).ok()
+}
+
+/// A moment as JSSE prints it: `2020-01-31 14:47:30.000 GMT`, or `Fri Jan 31 14:47:30 GMT 2020`. Zones have names of which few are
+/// clear, so only those that are the world's own time are read.
+fn moment(text: &str) -> Option<jiff::Timestamp> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (date, time, zone) = match words.as_slice() {
+        [date, time, zone] => ((*date).to_owned(), *time, *zone),
+        [_, month, day, time, zone, year] => (format!("{year}-{:02}-{day:0>2}", month_number(month)?), *time, *zone),
+        _ => return None,
+    };
+    // JSSE counts the first hour of a day as 24.
+    let time = time
+        .strip_prefix("24:")
+        .map_or_else(|| time.to_owned(), |rest| format!("00:{rest}"));
+    matches!(zone, "GMT" | "UTC" | "Z").then(|| format!("{date}T{time}Z").parse().ok())?
+}
+
+fn month_number(name: &str) -> Option<usize> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    MONTHS.iter().position(|month| *month == name).map(|index| index + 1)
+}
+
+fn outside(case: &Case<'_>, named: &'static Cause, key: &str, verb: &str) -> Diagnosis {
     let date = case
         .failure
         .saying(key)
@@ -43,7 +108,7 @@ fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Dia
     let chain = case.handshake.peer_chain.as_deref().unwrap_or_default();
     let culprit = culprit(chain, key, date);
     let when = date.map(|date| format!(" {date}")).unwrap_or_default();
-    let on = if cause.id == CERTIFICATE_EXPIRED.id && date.is_some() {
+    let on = if named.id == CERTIFICATE_EXPIRED.id && date.is_some() {
         " on"
     } else {
         ""
@@ -65,7 +130,7 @@ fn outside(case: &Case<'_>, cause: &'static Cause, key: &str, verb: &str) -> Dia
             .to_owned(),
     };
     Diagnosis {
-        cause,
+        cause: named,
         certainty: Certainty::Proven,
         summary,
         explanation,
@@ -81,12 +146,7 @@ fn culprit<'a>(chain: &'a [Certificate], key: &str, date: Option<&str>) -> Optio
     let &[_, month, day, time, .., year] = parts.as_slice() else {
         return None;
     };
-    let month = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-    .iter()
-    .position(|name| *name == month)?
-        + 1;
+    let month = month_number(month)?;
     let modern = format!("{year}-{month:02}-{day:0>2} {time}");
     let mut found = chain.iter().filter(|certificate| {
         let printed = if key == "NotAfter: " {

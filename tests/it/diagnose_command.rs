@@ -1,0 +1,88 @@
+//! `tlsdebug diagnose` as a person runs it.
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+
+fn diagnose(arguments: &[&str]) -> Assert {
+    let mut command = Command::cargo_bin("tlsdebug").unwrap();
+    command
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/logs"))
+        .arg("diagnose")
+        .args(arguments)
+        .assert()
+}
+
+fn stdout(assert: &Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stdout).into_owned()
+}
+
+fn stderr(assert: &Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
+}
+
+#[test]
+fn the_exit_code_tells_the_verdict() {
+    diagnose(&["11.0.33-ok-tls13-client.log"]).code(0);
+    diagnose(&["17.0.15-untrusted-client.log"]).code(1);
+    diagnose(&["11.0.33-ssl-ok-tls13-client.log"]).code(2);
+    diagnose(&["README.md"]).code(2);
+}
+
+#[test]
+fn several_files_and_json() {
+    let assert = diagnose(&[
+        "--output",
+        "json",
+        "11.0.33-ok-tls13-client.log",
+        "17.0.15-expired-client.log",
+    ])
+    .code(1);
+    let report: tlsdebug::diagnosis::report::Report = serde_json::from_str(&stdout(&assert)).unwrap();
+    assert_eq!((report.handshakes.succeeded, report.handshakes.failed), (1, 1));
+    assert_eq!(report.findings[0].cause, "CertificateExpired");
+    assert_eq!(report.findings[0].evidence[0].source, "17.0.15-expired-client.log");
+}
+
+#[test]
+fn an_unreadable_file_beside_a_failure_is_a_warning() {
+    let assert = diagnose(&["17.0.15-expired-client.log", "none.log"]).code(1);
+    assert!(
+        stdout(&assert).contains("cannot read none.log: there is no such file"),
+        "{}",
+        stdout(&assert)
+    );
+    diagnose(&["11.0.33-ok-tls13-client.log", "none.log"]).code(2);
+}
+
+#[test]
+fn wrong_input_is_named_with_the_way_out() {
+    let assert = diagnose(&["none.log"]).code(2);
+    assert_eq!(
+        stderr(&assert),
+        "tlsdebug: cannot read none.log: there is no such file; give the path of a log, or - for standard input\n"
+    );
+    let assert = diagnose(&["."]).code(2);
+    assert!(
+        stderr(&assert).contains("it is a directory; name the log files in it"),
+        "{}",
+        stderr(&assert)
+    );
+    let assert = diagnose(&[]).code(2);
+    assert!(stderr(&assert).contains("<FILE>"), "{}", stderr(&assert));
+}
+
+#[test]
+fn standard_input() {
+    let log = std::fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/logs/17.0.15-expired-client.log"
+    ))
+    .unwrap();
+    let assert = Command::cargo_bin("tlsdebug")
+        .unwrap()
+        .args(["diagnose", "-"])
+        .write_stdin(log)
+        .assert()
+        .code(1);
+    assert!(stdout(&assert).starts_with("Failures found: 1 handshake, 1 failed\n\n1. CertificateExpired (proven"));
+}

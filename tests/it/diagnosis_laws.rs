@@ -1,0 +1,254 @@
+//! What holds for every log.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use tlsdebug::diagnosis::report::Report;
+use tlsdebug::diagnosis::{Diagnoser, Limits};
+
+use crate::diagnosis_logs::{log, report};
+
+const LOGS: [&str; 6] = [
+    "11.0.33-missing-intermediate-client",
+    "11.0.33-clientauth-none-tls12-client",
+    "11.0.33-expand-untrusted-client",
+    "17.0.15-expired-client",
+    "8u252-legacy-jsse-missing-intermediate-client",
+    "28-ea-empty-prop-fine-client",
+];
+
+/// A report without what a carrier may change: nothing, as evidence is shown without its carrier.
+fn carried(name: &str, carry: impl Fn(usize, &str) -> String) -> Report {
+    let bytes = log(name);
+    let mut whole = String::new();
+    for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+        let _ = writeln!(whole, "{}", carry(number, line));
+    }
+    report(whole.as_bytes())
+}
+
+#[test]
+fn a_carrier_does_not_change_the_report() {
+    for name in LOGS {
+        let plain = report(&log(name));
+        assert!(!plain.findings.is_empty());
+        assert_eq!(
+            plain,
+            carried(name, |number, line| format!("2026-11-23T14:56:39.{number:09}Z {line}")),
+            "kubectl: {name}"
+        );
+        assert_eq!(
+            plain,
+            carried(name, |number, line| format!(
+                "[pod/orders-7d9/msr] 2026-11-23T14:56:39.{number:09}Z {line}"
+            )),
+            "kubectl --prefix: {name}"
+        );
+        assert_eq!(
+            plain,
+            carried(name, |_, line| format!("[pod/orders-7d9/msr] {line}")),
+            "kubectl --prefix: {name}"
+        );
+        assert_eq!(
+            plain,
+            carried(name, |number, line| {
+                let middle = line.floor_char_boundary(line.len() / 2);
+                let (head, tail) = line.split_at(middle);
+                let stamp = format!("2026-11-23T14:56:39.{number:09}+01:00 stderr");
+                format!("{stamp} F {head}{tail}")
+            }),
+            "CRI: {name}"
+        );
+        assert_eq!(
+            plain,
+            carried(name, |_, line| {
+                serde_json::json!({"log": format!("{line}\n"), "stream": "stderr"}).to_string()
+            }),
+            "Docker: {name}"
+        );
+        assert_eq!(
+            plain,
+            carried(name, |number, line| format!(
+                "INFO   | jvm 1    | 2026/11/23 15:06:{:02} | {line}",
+                number % 60
+            )),
+            "Tanuki: {name}"
+        );
+        assert_eq!(plain, carried(name, |_, line| format!("{line}\r")), "CRLF: {name}");
+        assert_eq!(
+            plain,
+            carried(name, |_, line| format!("\u{1b}[31m{line}\u{1b}[0m")),
+            "colours: {name}"
+        );
+    }
+}
+
+#[test]
+fn partial_lines_of_the_runtime_are_joined() {
+    for name in LOGS {
+        let bytes = log(name);
+        let mut whole = String::new();
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let (head, tail) = line.split_at(line.floor_char_boundary(line.len() / 2));
+            let _ = writeln!(
+                whole,
+                "2026-11-23T14:56:39.1Z stderr P {head}\n2026-11-23T14:56:39.1Z stderr F {tail}"
+            );
+        }
+        let (plain, joined) = (report(&bytes), report(whole.as_bytes()));
+        assert_eq!(plain.handshakes, joined.handshakes, "{name}");
+        assert_eq!(plain.findings[0].summary, joined.findings[0].summary, "{name}");
+    }
+}
+
+#[test]
+fn a_log_read_twice_counts_twice() {
+    for name in LOGS {
+        let bytes = log(name);
+        let (once, twice) = (report(&bytes), report(&[bytes.clone(), bytes].concat()));
+        assert_eq!(twice.handshakes.failed, 2 * once.handshakes.failed, "{name}");
+        assert_eq!(twice.findings.len(), once.findings.len(), "{name}");
+        assert_eq!(twice.findings[0].count, 2 * once.findings[0].count, "{name}");
+        let merged = Report::merge([once.clone(), once]);
+        assert_eq!(merged.handshakes, twice.handshakes, "{name}");
+    }
+}
+
+#[test]
+fn foreign_lines_between_those_of_a_record_do_no_harm() {
+    for name in LOGS.iter().filter(|name| !name.starts_with("8u252")) {
+        let bytes = log(name);
+        let mut whole = String::new();
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let _ = writeln!(
+                whole,
+                "{line}\nISSERVER|| 2026-11-23 14:56:39 CET [ISS.0014.0002I] Initialization completed in 51 seconds."
+            );
+        }
+        if name.contains("empty-prop") {
+            // Two physical lines make one header there; nothing may stand between them.
+            continue;
+        }
+        let (plain, mixed) = (report(&bytes), report(whole.as_bytes()));
+        assert_eq!(plain.handshakes, mixed.handshakes, "{name}");
+        assert_eq!(plain.findings[0].summary, mixed.findings[0].summary, "{name}");
+        assert!(
+            mixed.findings[0]
+                .evidence
+                .iter()
+                .all(|line| !line.text.contains("ISSERVER")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn memory_stays_bounded_and_reports_small() {
+    let bytes = log("11.0.33-missing-intermediate-client");
+    let mut diagnoser = Diagnoser::new("log");
+    for number in 0..3000 {
+        let other = String::from_utf8_lossy(&bytes).replace("Lab Intermediate", &format!("CA {number}"));
+        diagnoser.feed(other.as_bytes());
+    }
+    diagnoser.finish();
+    let report = diagnoser.report();
+    assert_eq!(report.handshakes.failed, 3000);
+    assert!(report.findings.len() <= 256 && !report.warnings.is_empty());
+    let limits = Limits::default();
+    let truncated = report.truncated(limits);
+    assert!(serde_json::to_vec(&truncated).unwrap().len() <= limits.bytes);
+    assert!(truncated.findings.len() <= limits.findings);
+    assert!(
+        truncated
+            .findings
+            .iter()
+            .all(|finding| finding.evidence.len() <= limits.evidence)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_split_gives_the_same_report(which in 0..LOGS.len(), sizes in prop::collection::vec(1usize..4000, 1..40)) {
+        let bytes = log(LOGS[which]);
+        let mut diagnoser = Diagnoser::new("log");
+        let mut rest = bytes.as_slice();
+        let mut sizes = sizes.into_iter().cycle();
+        while !rest.is_empty() {
+            let (head, tail) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
+            diagnoser.feed(head);
+            rest = tail;
+        }
+        diagnoser.finish();
+        prop_assert_eq!(diagnoser.report(), report(&bytes));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = report(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_log_never_panics(
+        which in 0..LOGS.len(),
+        cut in 0usize..20_000,
+        changes in prop::collection::vec((0usize..30_000, any::<u8>()), 0..200),
+    ) {
+        let mut bytes = log(LOGS[which]);
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        let bytes = &bytes[cut.min(bytes.len())..];
+        let found = report(bytes);
+        prop_assert_eq!(found.handshakes.total, found.handshakes.succeeded + found.handshakes.failed + found.handshakes.incomplete);
+        prop_assert!(found.findings.iter().all(|finding| finding.evidence.len() <= 20));
+        let _ = tlsdebug::render::text(&found, tlsdebug::render::Style::Plain);
+    }
+
+    #[test]
+    fn words_of_the_layouts_in_any_order_never_panic(words in prop::collection::vec(prop::sample::select(WORDS), 0..120)) {
+        let _ = report(words.concat().as_bytes());
+    }
+}
+
+/// Pieces from which both layouts are made.
+const WORDS: &[&str] = &[
+    "javax.net.ssl|DEBUG|10|main|2026-11-23 14:54:54.556 GMT|X.java:1|",
+    "javax.net.ssl|",
+    "Produced ClientHello handshake message (\n",
+    "Consuming ServerHello handshake message (\n",
+    "Consuming server Certificate handshake message (\n",
+    "Fatal (HANDSHAKE_FAILURE): Couldn't kickstart handshaking (\n",
+    "Received alert message (\n",
+    "Consuming server Finished handshake message\n",
+    "\"certificate\" : {\n",
+    "\"subject\" : \"CN=a\",\n",
+    "\"issuer\" : \"CN=a\",\n",
+    "\"throwable\" : {\n",
+    "  java.io.EOFException: x\n",
+    ")\n",
+    "\n",
+    "{\n",
+    "}\n",
+    "  \"logger\"      : \"javax.net.ssl\",\n",
+    "  \"message\"     : \"",
+    "*** ClientHello, TLSv1.2\n",
+    "*** ServerHello, TLSv1.2\n",
+    "*** Certificate chain\n",
+    "*** Finished\n",
+    "***\n",
+    "RandomCookie:  GMT: 1 bytes = { 1, 2 }\n",
+    "main, READ: TLSv1.2 Handshake, length = 1\n",
+    "main, WRITE: TLSv1.2 Handshake, length = 1\n",
+    "main, WRITE: TLSv1.2 Change Cipher Spec, length = 1\n",
+    "main, RECV TLSv1.2 ALERT:  fatal, handshake_failure\n",
+    "main, fatal error: 46: x\n",
+    "adding as trusted cert:\n",
+    "é|ü: ",
+    "0000: 00 ",
+    "2026-11-23T14:56:39.1Z stderr P ",
+    "[pod/a/b] ",
+    "{\"log\":\"x\\n\",\"stream\":\"stderr\"}\n",
+];

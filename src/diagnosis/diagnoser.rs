@@ -106,7 +106,12 @@ impl Diagnoser {
         for handshake in self.tracker.followed() {
             count(&mut report.handshakes, handshake);
             if handshake.outcome() == Outcome::Failed {
-                report.add(self.finding(handshake, knowledge));
+                let mut finding = self.finding(handshake, knowledge);
+                // The first handshake stands for all: what a later one adds would be gone again once it is settled.
+                if report.findings.iter().any(|known| known.same_cause_as(&finding)) {
+                    finding.evidence.clear();
+                }
+                report.add(finding);
             }
         }
         report.verdict = Verdict::of(

@@ -106,7 +106,8 @@ impl Verdict {
 }
 
 impl Finding {
-    fn same_cause_as(&self, other: &Finding) -> bool {
+    /// Whether both say the same of the same peer.
+    pub(super) fn same_cause_as(&self, other: &Finding) -> bool {
         self.cause == other.cause && self.side == other.side && self.peer == other.peer && self.summary == other.summary
     }
 }

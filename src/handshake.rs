@@ -17,7 +17,7 @@ const KEPT_THREADS: usize = 8;
 const KEPT_LINES: usize = 8;
 
 /// An end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Side {
     /// The end that sent the ClientHello.
     Client,
@@ -192,6 +192,14 @@ impl Handshake {
     #[must_use]
     pub fn peer_certificate(&self) -> Option<&Certificate> {
         self.peer_chain.as_ref().and_then(|chain| chain.first())
+    }
+
+    /// Whether this end decided to fail, rather than learn it by an alert or a broken connection.
+    #[must_use]
+    pub fn decided_here(&self) -> bool {
+        self.failure
+            .as_ref()
+            .is_some_and(|failure| !failure.received && !failure.is_transport())
     }
 
     /// Whether this client got no answer to its ClientHello so far.

@@ -84,6 +84,67 @@ fn a_carrier_does_not_change_the_report() {
 }
 
 #[test]
+fn prefixes_of_any_form_are_learned() {
+    for name in LOGS
+        .iter()
+        .filter(|name| !name.contains("empty-prop") && !name.contains("expand"))
+    {
+        let plain = report(&log(name));
+        let same = |found: &Report, carrier: &str| {
+            assert_eq!(plain.handshakes, found.handshakes, "{carrier}: {name}");
+            assert_eq!(
+                plain.findings[0].summary, found.findings[0].summary,
+                "{carrier}: {name}"
+            );
+            assert_eq!(
+                plain.findings[0].evidence, found.findings[0].evidence,
+                "{carrier}: {name}"
+            );
+        };
+        same(&carried(name, |_, line| format!("orders-7d9f msr {line}")), "stern");
+        same(
+            &carried(name, |_, line| format!("orders-7d9f › msr │ {line}")),
+            "stern with bars",
+        );
+        same(
+            &carried(name, |number, line| {
+                format!("Nov 23 15:00:{:02} host java[123]: {line}", number % 60)
+            }),
+            "journald",
+        );
+        same(
+            &carried(name, |number, line| {
+                format!("14:29:{:02},678 ERROR [stderr] (default I/O-2) {line}", number % 60)
+            }),
+            "WildFly",
+        );
+        same(
+            &carried(name, |number, line| {
+                format!("2021/08/23 06:52:{:02} | {line}", number % 60)
+            }),
+            "date only",
+        );
+        same(&carried(name, |_, line| format!("app-1  | {line}")), "compose");
+        same(&carried(name, |_, line| format!("ISSERVER|| {line}")), "ISSERVER");
+        same(
+            &carried(name, |number, line| {
+                format!(
+                    "[11/23/26 14:56:{:02}:000 GMT] 0000008f SystemErr     R {line}",
+                    number % 60
+                )
+            }),
+            "WebSphere",
+        );
+        same(
+            &carried(name, |_, line| {
+                serde_json::json!({"level": "ERROR", "message": line}).to_string()
+            }),
+            "JSON encoder",
+        );
+    }
+}
+
+#[test]
 fn partial_lines_of_the_runtime_are_joined() {
     for name in LOGS {
         let bytes = log(name);

@@ -152,8 +152,16 @@ fn one_ends_reason_explains_the_others_failure() {
     let alone = ends[0].report();
     let joined = Diagnoser::join(&ends);
     assert_eq!((joined.handshakes.failed, joined.findings.len()), (2, 2));
-    let client = joined.findings.iter().find(|finding| finding.side == Side::Client).unwrap();
+    let client = joined
+        .findings
+        .iter()
+        .find(|finding| finding.side == Side::Client)
+        .unwrap();
     assert!(!alone.findings[0].explanation.contains("TLSv1.3"));
-    assert!(client.explanation.contains("this server accepts TLSv1.3"), "{}", client.explanation);
+    assert!(
+        client.explanation.contains("this server accepts TLSv1.3"),
+        "{}",
+        client.explanation
+    );
     assert!(client.evidence.iter().any(|line| line.source == "server"));
 }

@@ -84,6 +84,19 @@ fn a_carrier_does_not_change_the_report() {
 }
 
 #[test]
+fn a_file_of_windows_in_utf_16() {
+    for name in LOGS {
+        let bytes = log(name);
+        let text = String::from_utf8_lossy(&bytes);
+        let wide: Vec<u8> = [0xff, 0xfe]
+            .into_iter()
+            .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+            .collect();
+        assert_eq!(report(&wide), report(&bytes), "{name}");
+    }
+}
+
+#[test]
 fn prefixes_of_any_form_are_learned() {
     for name in LOGS
         .iter()

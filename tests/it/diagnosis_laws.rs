@@ -259,6 +259,41 @@ proptest! {
     }
 
     #[test]
+    fn how_the_threads_interleave_does_not_matter(choices in prop::collection::vec(0usize..8, 3000)) {
+        let bytes = log("17.0.15-par3-untrusted-client");
+        let text = String::from_utf8_lossy(&bytes);
+        // The records of each thread, in order.
+        let mut threads: Vec<(String, std::collections::VecDeque<String>)> = Vec::new();
+        let mut current = 0;
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("javax.net.ssl|") {
+                let thread = rest.split('|').nth(2).unwrap().to_owned();
+                current = threads.iter().position(|(name, _)| *name == thread).unwrap_or(threads.len());
+                if current == threads.len() {
+                    threads.push((thread, std::collections::VecDeque::new()));
+                }
+                threads[current].1.push_back(String::new());
+            }
+            if let Some(record) = threads.get_mut(current).and_then(|(_, records)| records.back_mut()) {
+                let _ = writeln!(record, "{line}");
+            }
+        }
+        let mut shuffled = String::new();
+        let mut choices = choices.into_iter().cycle();
+        while threads.iter().any(|(_, records)| !records.is_empty()) {
+            let index = choices.next().unwrap_or(0) % threads.len();
+            if let Some(record) = threads[index].1.pop_front() {
+                shuffled.push_str(&record);
+            }
+        }
+        let (plain, mixed) = (report(&bytes), report(shuffled.as_bytes()));
+        prop_assert_eq!(plain.handshakes, mixed.handshakes);
+        prop_assert_eq!(plain.findings.len(), mixed.findings.len());
+        prop_assert_eq!(&plain.findings[0].summary, &mixed.findings[0].summary);
+        prop_assert_eq!(plain.findings[0].certainty, mixed.findings[0].certainty);
+    }
+
+    #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         let _ = report(&bytes);
     }

@@ -93,7 +93,8 @@ impl Failure {
     /// Whether the connection broke, rather than one end deciding.
     #[must_use]
     pub fn is_transport(&self) -> bool {
-        const TRANSPORT: [&str; 12] = [
+        const TRANSPORT: [&str; 13] = [
+            "before receiving peer's close_notify",
             "Connection reset",
             "Broken pipe",
             "forcibly closed",
@@ -231,6 +232,27 @@ impl Handshake {
         self.version
             .as_deref()
             .is_some_and(|version| version == "TLSv1.3" || version == "TLS13")
+    }
+
+    /// Whether it may go on though it seems to have failed: a read that timed out leaves the socket open (since 11), and on
+    /// the thread of an event loop a connection that broke may have been another one.
+    fn may_go_on(&self) -> bool {
+        self.outcome == Outcome::Failed && self.failure.as_ref().is_some_and(Failure::is_transport)
+    }
+
+    /// It has succeeded: what only a diagnosis of a failure needs is let go.
+    fn succeed(&mut self) {
+        self.outcome = Outcome::Succeeded;
+        self.evidence
+            .retain(|(topic, _)| matches!(topic, Topic::CertificateRequest | Topic::OwnCertificates));
+        if let Some(hello) = &mut self.client_hello {
+            hello.cipher_suites = Vec::new();
+            hello.groups = Vec::new();
+            hello.signature_algorithms = Vec::new();
+        }
+        for chain in [&mut self.peer_chain, &mut self.own_chain].into_iter().flatten() {
+            chain.truncate(1);
+        }
     }
 
     fn new(side: Option<Side>) -> Self {

@@ -202,13 +202,7 @@ impl Tracker {
         };
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
-        // A read that timed out leaves the socket open (since 11): the handshake may go on.
-        if handshake.outcome == Outcome::Failed
-            && handshake
-                .failure
-                .as_ref()
-                .is_some_and(|failure| failure.says("timed out"))
-        {
+        if handshake.may_go_on() {
             handshake.outcome = Outcome::Open;
             handshake.failure = None;
         }
@@ -253,14 +247,14 @@ impl Tracker {
                 handshake.ticket = true;
                 // The server has finished and goes on: this client has finished too, even if the log has lost the line.
                 if handshake.outcome == Outcome::Open {
-                    handshake.outcome = Outcome::Succeeded;
+                    handshake.succeed();
                     return true;
                 }
             }
             Kind::Finished { sender, .. } => {
                 handshake.finished[usize::from(sender == Sender::Peer)] = true;
                 if handshake.finished == [true; 2] && handshake.outcome == Outcome::Open {
-                    handshake.outcome = Outcome::Succeeded;
+                    handshake.succeed();
                     return true;
                 }
             }
@@ -533,12 +527,7 @@ fn side_of(kind: &Kind) -> Option<Side> {
 
 /// Whether a handshake can take a message now.
 fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
-    let timed_out = handshake.outcome == Outcome::Failed
-        && handshake
-            .failure
-            .as_ref()
-            .is_some_and(|failure| failure.says("timed out"));
-    if handshake.outcome != Outcome::Open && !timed_out {
+    if handshake.outcome != Outcome::Open && !handshake.may_go_on() {
         return matches!(kind, Kind::Ticket) && handshake.outcome == Outcome::Succeeded;
     }
     match kind {
@@ -671,6 +660,22 @@ mod tests {
                 "  java.net.SocketException: Connection reset",
             );
         assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn a_broken_connection_on_an_event_loop_may_be_another() {
+        let broken = record(
+            "01",
+            "Fatal (INTERNAL_ERROR): closing inbound before receiving peer's close_notify",
+            "  javax.net.ssl.SSLException: closing inbound before receiving peer's close_notify",
+        );
+        let log = client_hello("01", "aa") + &broken;
+        assert_eq!(outcomes(&log), [(Outcome::Failed, false)]);
+        assert_eq!(
+            outcomes(&(log + &server_hello("01", "aa") + &finished("01"))),
+            [(Outcome::Succeeded, false)]
+        );
+        assert_eq!(outcomes(&broken), []);
     }
 
     #[test]

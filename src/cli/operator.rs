@@ -2,17 +2,14 @@
 
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
-
 use crate::operator::settings::LogFormat;
 use crate::operator::{self, Settings};
 
 /// Runs the operator until SIGTERM or SIGINT.
 #[must_use]
 pub fn run(settings: Settings) -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(settings.log_level)
         .with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => log.with_ansi(false).init(),

@@ -123,26 +123,33 @@ fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
 }
 
 /// A failed `test` is answered 422 without details, exactly as a rejected template is: only a fresh read tells them apart.
+/// Admission webhooks choose their own code, 403 among them.
 async fn judge(client: &Client, observed: &Observed, action: &Action, status: Status) -> kube::Result<Outcome> {
-    if status.is_forbidden() {
+    if status.is_forbidden() && !status.message.starts_with("admission webhook") {
         return Ok(Outcome::Forbidden(status.message));
     }
     if status.is_not_found() || status.is_conflict() {
         return Ok(Outcome::Moved);
     }
-    if status.code != 422 {
+    if !(400..500).contains(&status.code) || [401, 408, 429].contains(&status.code) {
         return Err(kube::Error::Api(status.boxed()));
     }
-    if !matches!(action, Action::Inject(_) | Action::Restore(_)) {
-        return Ok(Outcome::Moved);
-    }
-    let fresh = workload(client, &observed.session).await?;
-    let is_same = match (&fresh, &observed.workload) {
-        (Some(fresh), Some(seen)) => {
-            (fresh.uid(), fresh.metadata.generation, &fresh.template)
-                == (seen.uid(), seen.metadata.generation, &seen.template)
+    let is_same = match action {
+        Action::Inject(_) | Action::Restore(_) => {
+            match (&workload(client, &observed.session).await?, &observed.workload) {
+                (Some(fresh), Some(seen)) => {
+                    (fresh.uid(), fresh.metadata.generation, &fresh.template)
+                        == (seen.uid(), seen.metadata.generation, &seen.template)
+                }
+                _ => false,
+            }
         }
-        _ => false,
+        Action::GiveOwnershipBack { resource_version, .. } => workload(client, &observed.session)
+            .await?
+            .is_some_and(|fresh| fresh.metadata.resource_version.as_ref() == Some(resource_version)),
+        // Their preconditions fail with a conflict.
+        Action::DeleteReplicaSet(_) | Action::DeleteSession => true,
+        Action::None | Action::AddFinalizer | Action::RemoveFinalizer => false,
     };
     Ok(if is_same {
         Outcome::Rejected(status.message)

@@ -34,7 +34,7 @@ pub async fn publish(
     let Some((reason, note)) = describe(session, status) else {
         return;
     };
-    let event = Event {
+    let mut event = Event {
         type_: if status.phase == Phase::Failed {
             EventType::Warning
         } else {
@@ -53,7 +53,10 @@ pub async fn publish(
         uid: workload.metadata.uid.clone(),
         ..ObjectReference::default()
     });
-    for reference in [Some(session.object_ref(&())), target].into_iter().flatten() {
+    let session = session.object_ref(&());
+    for reference in [Some(session.clone()), target].into_iter().flatten() {
+        // Events of the same kind on one workload are counted together unless they are related to different sessions.
+        event.secondary = (reference != session).then(|| session.clone());
         if let Err(error) = recorder.publish(&event, &reference).await {
             tracing::warn!(kind = reference.kind, name = reference.name, %error, "cannot write an event");
         }

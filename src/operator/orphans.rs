@@ -13,6 +13,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use super::observe::{self, DebugReplicaSet};
+use crate::session::TLSDebugSession;
 use crate::workload::ownership::{self, FIELD_MANAGER};
 use crate::workload::patch::Builder;
 use crate::workload::record::{ANNOTATION, Change, Record, RecordOwner};
@@ -88,7 +89,10 @@ async fn is_orphan(client: &Client, record: &Record, now: Timestamp) -> kube::Re
         Err(kube::Error::Api(status)) if status.is_not_found() => None,
         Err(error) => return Err(error),
     };
-    Ok(session.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid)))
+    // A finished session has taken its record away; one that is there again came back with somebody's copy of the object.
+    let is_finished =
+        |session: &TLSDebugSession| session.status.as_ref().is_some_and(|status| status.phase.is_finished());
+    Ok(session.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid) || is_finished(&session)))
 }
 
 async fn restore_logged(client: Client, namespace: String, name: String, record: Record) {

@@ -47,7 +47,7 @@ pub enum Action {
     None,
     /// Keep the session until its workload is restored.
     AddFinalizer,
-    /// Let a deleted session go.
+    /// Let a session go that has nothing left to restore.
     RemoveFinalizer,
     /// Add the flag and the record.
     Inject(Patch),
@@ -88,7 +88,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         return draft.rest();
     }
     if draft.status.phase.is_finished() {
-        return draft.finished(is_deleted, has_finalizer);
+        return draft.finished(has_finalizer);
     }
     if is_deleted {
         return draft.ending(true);
@@ -144,9 +144,14 @@ impl Draft<'_> {
         }
     }
 
-    fn finished(self, is_deleted: bool, has_finalizer: bool) -> Plan {
-        if is_deleted && has_finalizer {
-            return self.now(Action::RemoveFinalizer);
+    fn finished(self, has_finalizer: bool) -> Plan {
+        if has_finalizer {
+            // Nothing is left to restore: the session can be deleted where the operator no longer runs.
+            return Plan {
+                action: Action::RemoveFinalizer,
+                look_again: Duration::ZERO,
+                ..self.rest()
+            };
         }
         let spec = &self.observed.session.spec;
         if ending::is_created_anew(&self.observed.session) {
@@ -192,8 +197,16 @@ impl Draft<'_> {
             message: message.to_owned(),
         });
         self.status.summary = Some(message.to_owned());
+        self.end_untouched()
+    }
+
+    /// Nothing was changed and nothing will be; the next look lets the session go.
+    fn end_untouched(mut self) -> Plan {
         self.status.finished_at = Some(instant(self.now));
-        self.rest()
+        Plan {
+            look_again: Duration::ZERO,
+            ..self.rest()
+        }
     }
 }
 

@@ -140,7 +140,14 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
         context.forget(&uid);
         return Ok(Next::await_change());
     };
-    let observed = observe::observe(client, session, context.captured(&uid), context.requires_policy).await?;
+    let captured = context.captured(&uid);
+    let observed = match observe::observe(client, session.clone(), captured, context.requires_policy).await {
+        Err(kube::Error::Api(refusal)) if refusal.is_forbidden() => {
+            report_unreadable(&context, &session, &refusal.message).await?;
+            return Ok(Next::requeue(context.backoff(&uid)));
+        }
+        observed => observed?,
+    };
     let before = observed.session.status.as_ref().map(|status| status.phase);
     let mut plan = plan::plan(&observed, Timestamp::now());
     let outcome = act::act(client, &observed, &plan.action).await?;
@@ -149,9 +156,10 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
             context.succeeded(&uid);
             Next::requeue(plan.look_again)
         }
-        Outcome::Moved => Next::requeue(context.backoff(&uid).min(Duration::from_secs(2)) / 10),
+        Outcome::Moved => Next::requeue(context.backoff(&uid) / 10),
         Outcome::Forbidden(message) => {
-            blocked(&mut plan, &observed, "Forbidden", &forbidden(&observed, &message));
+            let message = forbidden(&observed, &plan.action, &message);
+            blocked(&mut plan, &observed, "Forbidden", &message);
             Next::requeue(context.backoff(&uid))
         }
         Outcome::Rejected(message) => {
@@ -188,13 +196,59 @@ pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc
     Next::requeue(wait)
 }
 
-fn forbidden(observed: &Observed, message: &str) -> String {
-    let target = &observed.session.spec.target;
+/// What would have been written.
+fn written(session: &TLSDebugSession, action: &Action) -> String {
+    let target = &session.spec.target;
+    match action {
+        Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => {
+            format!("TLSDebugSession {:?}", session.name_any())
+        }
+        Action::DeleteReplicaSet(set) => format!("ReplicaSet {:?}", set.name),
+        Action::None | Action::Inject(_) | Action::Restore(_) | Action::GiveOwnershipBack { .. } => {
+            format!("{} {:?}", target.kind, target.name)
+        }
+    }
+}
+
+fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
+    let by_hand = match action {
+        Action::Restore(_) => " Until then the flag stays in; status.restoreCommand takes it out by hand.",
+        Action::Inject(_) | Action::AddFinalizer => " Nothing was changed.",
+        _ => "",
+    };
     format!(
-        "The operator may not write {} {:?}: {message}. Give its ServiceAccount the rights of the chart's ClusterRole (helm \
-         upgrade), or take the flag out by hand with status.restoreCommand.",
-        target.kind, target.name
+        "The operator may not write {}: {message}. Give its ServiceAccount the rights that the chart gives it (helm \
+         upgrade).{by_hand}",
+        written(&observed.session, action)
     )
+}
+
+/// What the operator may not read it cannot decide upon: the session stays where it is, and says so.
+async fn report_unreadable(context: &Context, session: &TLSDebugSession, message: &str) -> kube::Result<()> {
+    let mut status = session.status.clone().unwrap_or_default();
+    let message = format!(
+        "The operator may not read what it needs: {message}. Give its ServiceAccount the rights that the chart gives it \
+         (helm upgrade)."
+    );
+    let kind = match status.phase {
+        Phase::Pending => ConditionType::Accepted,
+        _ => ConditionType::Restored,
+    };
+    if !status.phase.is_finished() {
+        let generation = session.metadata.generation;
+        conditions::set(
+            &mut status.conditions,
+            kind,
+            false,
+            "Forbidden",
+            &message,
+            generation,
+            Timestamp::now(),
+        );
+    }
+    act::report(&context.client, session, &status).await?;
+    tracing::warn!(session = %session.name_any(), message, "blocked");
+    Ok(())
 }
 
 /// The write did not go through: the status says so in place of what it would have said.
@@ -207,8 +261,10 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
     };
     plan.status.phase = before.phase;
     plan.status.finished_at = before.finished_at;
-    // Without what the plan would have said, so that a repeated attempt does not change the status again.
-    plan.status.conditions = before.conditions;
+    if kind != ConditionType::Restored {
+        // Without what the plan would have said of a write that did not go through.
+        plan.status.conditions = before.conditions;
+    }
     if matches!(plan.action, Action::Inject(_)) {
         plan.status.summary = Some(message.to_owned());
     }
@@ -226,10 +282,9 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
 }
 
 fn rejected(plan: &mut Plan, observed: &Observed, message: &str) {
-    let target = &observed.session.spec.target;
     let message = format!(
-        "The API server or one of its admission webhooks does not accept the change of {} {:?}: {message}",
-        target.kind, target.name
+        "The API server or one of its admission policies or webhooks does not accept the change of {}: {message}",
+        written(&observed.session, &plan.action)
     );
     let was_inject = matches!(plan.action, Action::Inject(_));
     blocked(plan, observed, "PatchRejected", &message);

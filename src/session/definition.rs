@@ -3,9 +3,10 @@
 //! The schema that is derived from the types says a few things in Rust's way: these are put in Kubernetes' way here.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt;
+use serde_json::Value;
 
 use super::spec::TLSDebugSession;
 
@@ -24,6 +25,13 @@ pub fn definition() -> CustomResourceDefinition {
                 .as_ref()
                 .and_then(|properties| properties["spec"].description.clone());
             tidy(schema);
+            let spec = schema
+                .properties
+                .as_mut()
+                .and_then(|properties| properties.get_mut("spec"));
+            for (_, field) in spec.into_iter().flat_map(|spec| spec.properties.iter_mut().flatten()) {
+                explain(field);
+            }
         }
     }
     definition
@@ -56,6 +64,32 @@ fn tidy(schema: &mut JSONSchemaProps) {
         Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),
         None => {}
     }
+}
+
+/// `kubectl explain` shows neither defaults nor what the items of a list may be: the description says it.
+fn explain(field: &mut JSONSchemaProps) {
+    let Some(description) = &mut field.description else {
+        return;
+    };
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &field.items
+        && let Some(values) = &items.enum_
+    {
+        description.push_str(&format!(" Values: {}.", words(values.iter().map(|value| &value.0))));
+    }
+    if let Some(JSON(default)) = &field.default {
+        let default = match default {
+            Value::Array(values) => words(values),
+            other => words([other]),
+        };
+        description.push_str(&format!(" Default: {default}."));
+    }
+}
+
+fn words<'a>(values: impl IntoIterator<Item = &'a Value>) -> String {
+    let words = values
+        .into_iter()
+        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn unwrap_paragraphs(text: &str) -> String {
@@ -109,6 +143,25 @@ mod tests {
                 assert!(value.0.is_string(), "{path} allows {}", value.0);
             }
         });
+    }
+
+    #[test]
+    fn descriptions_say_defaults_and_values() {
+        let definition = definition();
+        let schema = definition.spec.versions[0]
+            .schema
+            .as_ref()
+            .and_then(|schema| schema.open_api_v3_schema.as_ref());
+        let properties = schema.and_then(|schema| schema.properties.as_ref()).expect("a schema");
+        let spec = properties["spec"].properties.as_ref().expect("fields");
+        let ends = |field: &str, end: &str| {
+            let description = spec[field].description.as_deref().unwrap_or_default();
+            assert!(description.ends_with(end), "{field}: {description}");
+        };
+        ends("duration", " Default: 15m.");
+        ends("maxPods", " Default: 3.");
+        ends("stop", " Default: false.");
+        ends("debug", ", respmgr, sni. Default: ssl, handshake.");
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub struct TLSDebugSessionSpec {
     #[serde(default)]
     pub stop: bool,
 
-    /// How many pods are read at most; the others are counted and named in the status.
+    /// How many pods are read at most, from 1 to 20; the others are counted and named in the status.
     #[serde(default = "default_max_pods")]
     #[schemars(range(min = 1, max = 20))]
     pub max_pods: u32,

@@ -20,6 +20,7 @@ key=$({
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/tlsdebug/cluster
 out=$cache/$key
 if [[ -d $out ]]; then
+	touch "$out" # in use, see the end
 	echo "$out"
 	exit 0
 fi
@@ -87,6 +88,10 @@ step Kubernetes 'some 6 minutes on 2 cores the first time, seconds once the Go b
 step etcd 'half a minute the first time' etcd
 step CoreDNS 'a minute the first time' coredns
 step Helm 'a minute or two the first time' helm
-mv "$part" "$out"
+mv -T "$part" "$out"
+# Builds of other versions that no up.sh has asked for in two weeks go, unless a cluster still runs on one.
+find "$cache" -mindepth 1 -maxdepth 1 -mtime +14 | while read -r old; do
+	[[ -n $(find /proc/[0-9]*/exe -lname "$old/*" 2>/dev/null) ]] || rm -rf "$old"
+done
 echo "build.sh: everything built in $((SECONDS - start)) s, $(du -sh "$out" | cut -f 1)" >&2
 echo "$out"

@@ -7,6 +7,7 @@ keep=drop
 [[ ${2:-} != --keep-logs ]] || keep=keep
 (($# == 1)) || [[ $# == 2 && $keep == keep ]] || fail 'usage: down.sh NAME [--keep-logs]'
 cluster "$1"
+not_elsewhere
 if [[ ! -e $state && -z $(members) ]]; then
 	remove_cgroups
 	echo "Cluster $name is not there."

@@ -17,7 +17,14 @@ cluster() {
 		fail "'$name' is no name for a cluster" 'Take lower-case letters, digits and dashes, a letter first, at most 30.'
 	((EUID == 0)) || fail 'this needs root: it works with namespaces, mounts and cgroups' 'Run it as root, for example with sudo -E.'
 	state=$(realpath -m "${TLSDEBUG_STATE:-/var/lib/tlsdebug}")/$name
-	export KUBECONFIG=$state/admin.kubeconfig CONTAINERD_ADDRESS=$state/containerd/containerd.sock CONTAINERD_NAMESPACE=k8s.io
+	((${#state} <= 70)) || fail "the state folder $state has too long a path for the sockets in it" 'Set TLSDEBUG_STATE to a shorter one.'
+	# What kubectl keeps about a server it files under its address, and that is the same in every cluster.
+	export KUBECONFIG=$state/admin.kubeconfig KUBECACHEDIR=$state/kubectl-cache
+	export CONTAINERD_ADDRESS=$state/containerd/containerd.sock CONTAINERD_NAMESPACE=k8s.io CONTAINERD_SNAPSHOTTER=overlayfs
+	local parent=$state
+	while [[ ! -d $parent ]]; do parent=$(dirname "$parent"); done
+	# An overlay cannot be stacked on an overlay: copies of the layers, then.
+	[[ $(stat -f -c %T "$parent") != overlayfs ]] || CONTAINERD_SNAPSHOTTER=native
 	cgroup=tlsdebug-$name
 	cgroup_roots
 }
@@ -72,6 +79,16 @@ gone() { # seconds, part of the cgroup: waits for it to be empty
 	done
 }
 
+# Refuses when the name is up with another state folder: that cluster's processes work in that one.
+not_elsewhere() {
+	local pid folder
+	for pid in $(members control-plane); do
+		folder=$(readlink "/proc/$pid/cwd" 2>/dev/null) || continue
+		[[ $folder == */"$name" && $folder != "$state" ]] || continue
+		fail "cluster $name is up with another state folder, $folder" "Use TLSDEBUG_STATE=${folder%/*}, or another name."
+	done
+}
+
 # --- namespaces ----------------------------------------------------------------------------------------------------
 
 # Folders that Kubernetes and containerd use at fixed places. Each cluster sees its own there.
@@ -79,10 +96,20 @@ fixed_folders=(/run/netns /run/containerd /var/lib/cni /var/lib/kubelet /var/log
 
 has_namespaces() { [[ $(stat -f -c %T "$state/ns/mnt" "$state/ns/net" 2>/dev/null | sort -u) == nsfs ]]; }
 
+# The ids of the processes that are still in the cluster's mount namespace.
+visitors() {
+	local inode
+	inode=$(stat -c %i "$state/ns/mnt")
+	# find fails when a process ends under its eyes.
+	{ find /proc/[0-9]*/ns/mnt -lname "mnt:\\[$inode\\]" 2>/dev/null || true; } | cut -d / -f 3 | xargs
+}
+
 # Replaces the process: a command in the cluster's namespaces, in the folder given.
 exec_inside() { # folder, command…
+	# There is no way out of the cluster's network, so no proxy to go through either.
 	# shellcheck disable=SC2016 # the inner shell expands them
-	exec nsenter --mount="$state/ns/mnt" --net="$state/ns/net" -- bash -c 'cd "$0" && exec "$@"' "$@"
+	exec env -u http_proxy -u https_proxy -u all_proxy -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY \
+		nsenter --mount="$state/ns/mnt" --net="$state/ns/net" -- bash -c 'cd "$0" && exec "$@"' "$@"
 }
 
 inside() { (exec_inside "$state" "$@"); }
@@ -106,18 +133,12 @@ alive() { # the name of a process of the cluster
 
 # Ends and removes what there is of the cluster, whatever state it is in. Keeps the state folder's logs when asked to.
 tear_down() { # keep | drop
-	local pid folder other
-	# The name could also be up with another state folder: its processes work in that one.
-	for pid in $(members control-plane); do
-		other=$(readlink "/proc/$pid/cwd" 2>/dev/null) || continue
-		[[ $other == "$state"* || $other != */"$name" ]] || fail "cluster $name is up with another state folder, $other" \
-			"Use TLSDEBUG_STATE=${other%/*}, or another name."
-	done
+	local pid folder
 	# Everything there is thrown away, so pods get no time to end, and the servers only a little: an API server
-	# drains for up to a minute.
+	# drains for up to a minute, also when nothing is left that could still ask it.
 	signal KILL kubepods
 	signal TERM control-plane
-	for _ in {1..30}; do
+	for _ in {1..10}; do
 		for pid in "$state"/pid/*; do
 			! alive "${pid##*/}" || { sleep 0.1 && continue 2; }
 		done
@@ -129,6 +150,9 @@ tear_down() { # keep | drop
 	done
 	[[ -z $(members) ]] || fail "these processes of cluster $name do not end: $(members | xargs)" \
 		'Look at them with ps; processes in state D wait for the kernel.'
+	if has_namespaces && folder=$(visitors) && [[ -n $folder ]]; then
+		echo "${0##*/}: these processes were started with enter.sh and keep the namespaces of cluster $name until they end: $folder" >&2
+	fi
 	# The mounts made inside go with the mount namespace.
 	for folder in mnt net; do
 		while [[ $(stat -f -c %T "$state/ns/$folder" 2>/dev/null) == nsfs ]]; do umount "$state/ns/$folder"; done

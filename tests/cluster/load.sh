@@ -11,5 +11,5 @@ alive containerd || fail "cluster $name is not up" "Start it: $here/up.sh $name"
 for archive in "$@"; do
 	[[ -r $archive ]] || fail "there is no image archive $archive" \
 		'Make one with: buildah push IMAGE docker-archive:FILE.tar:IMAGE'
-	inside ctr image import - <"$archive" >/dev/null || fail "containerd did not take $archive" "See $state/log/containerd.log."
+	inside ctr image import --snapshotter "$CONTAINERD_SNAPSHOTTER" - <"$archive" >/dev/null || fail "containerd did not take $archive" "See $state/log/containerd.log."
 done

@@ -4,5 +4,12 @@
 //! run: a KUBECONFIG that a developer happens to have set is no permission to write to its cluster.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod crash;
+mod diagnosis;
+mod drift;
+mod endings;
+mod refusals;
 mod restoration;
+mod rights;
+mod status;
 mod support;

@@ -154,6 +154,14 @@ impl Scenario {
         {
             self.kubectl(&["patch", session, "--type", "merge", "--patch", &without]);
         }
+        let policies = "validatingadmissionpolicybindings,validatingadmissionpolicies";
+        kubectl(&[
+            "delete",
+            policies,
+            "--selector",
+            &format!("scenario={}", self.namespace),
+            "--wait=false",
+        ]);
         kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
     }
 

@@ -23,9 +23,11 @@ whole() {
 	has_namespaces && node_ready
 }
 
+not_elsewhere
 lock
 if whole; then
 	echo "Cluster $name is up already."
+	[[ $bin -ef $state/bin ]] || echo "It runs programs built earlier; to run those of now: $here/down.sh $name, then this again."
 	exit 0
 fi
 if [[ -e $state/pid || -n $(members) ]]; then
@@ -195,6 +197,8 @@ state = "$state/containerd/state"
 [plugins."io.containerd.grpc.v1.cri"]
  restrict_oom_score_adj = true # without CAP_SYS_RESOURCE root may not lower oom_score_adj
  sandbox_image = "tlsdebug.local/pause:1"
+ [plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "$CONTAINERD_SNAPSHOTTER"
  [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "/usr/lib/cni"
   conf_dir = "$state/cni"
@@ -207,7 +211,7 @@ cat >cni/10-pods.conflist <<'N'
 N
 run containerd containerd -c containerd.toml
 until_true containerd containerd 30 inside ctr version
-inside ctr image import "$bin/pause.tar" >log/import.log 2>&1 || fail "could not import the pause image; see $state/log/import.log"
+inside ctr image import --snapshotter "$CONTAINERD_SNAPSHOTTER" "$bin/pause.tar" >log/import.log 2>&1 || fail "could not import the pause image; see $state/log/import.log"
 until_true 'the API server' kube-apiserver 90 inside "$bin/kubectl" get --raw /readyz --request-timeout=5s
 
 # --- what needs the API server -------------------------------------------------------------------------------------

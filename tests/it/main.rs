@@ -7,5 +7,6 @@ mod diagnose_command;
 mod diagnosis_laws;
 mod diagnosis_logs;
 mod exact_restore;
+mod packaging;
 mod rooms;
 mod session_life;

@@ -371,7 +371,8 @@ fn somebody_takes_the_flag_out() {
     let deployment = world.deployment.as_mut().unwrap();
     deployment["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("-Da=1");
     deployment["metadata"]["managedFields"] = json!([{
-        "manager": "argocd-controller", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {}
+        "manager": "argocd-controller", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {},
+        "time": world.now.to_string()
     }]);
     world.debug_replicas = Some(0);
     world.run(None);
@@ -424,9 +425,11 @@ fn a_clock_that_steps_never_keeps_the_flag_in() {
 }
 
 #[test]
-fn an_ended_session_does_nothing_more() {
+fn an_ended_session_lets_go_of_itself_and_does_nothing_more() {
     let mut world = World::new(&spec());
     world.run(None);
+    assert_eq!(plan(&world.observe(), world.now).action, Action::RemoveFinalizer);
+    world.session.as_mut().unwrap().metadata.finalizers = None;
     let plan = plan(&world.observe(), world.now);
     assert_eq!(plan.action, Action::None);
     assert_eq!(Some(&plan.status), world.session.as_ref().unwrap().status.as_ref());

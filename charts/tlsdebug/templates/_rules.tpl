@@ -10,10 +10,6 @@ The operator's rights in a namespace whose sessions it serves. There is none on 
 - apiGroups: [tlsdebug.io]
   resources: [tlsdebugsessions/status]
   verbs: [patch]
-# Where OwnerReferencesPermissionEnforcement is on, only this lets it own a pod with blockOwnerDeletion.
-- apiGroups: [tlsdebug.io]
-  resources: [tlsdebugsessions/finalizers]
-  verbs: [update]
 # It reads the template and the rollout, adds the flag and takes it off again, and finds what an interrupted session left.
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets]
@@ -39,6 +35,10 @@ The operator's rights in a namespace whose sessions it serves. There is none on 
 - apiGroups: [""]
   resources: [pods]
   verbs: [create, delete]
+# Where OwnerReferencesPermissionEnforcement is on, only this lets it own a pod with blockOwnerDeletion.
+- apiGroups: [tlsdebug.io]
+  resources: [tlsdebugsessions/finalizers]
+  verbs: [update]
 {{- end }}
 {{- if .Values.rbac.allow.readConfigMaps }}
 # A variable that comes from a config map is appended to only where its key is known to be there.

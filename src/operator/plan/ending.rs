@@ -5,16 +5,19 @@ use kube::ResourceExt;
 use super::{Action, Draft, Plan, instant};
 use crate::session::conditions::ConditionType;
 use crate::session::{Phase, TLSDebugSession};
-use crate::workload::{ownership, restore};
+use crate::workload::{Workload, ownership, restore};
 
 impl Draft<'_> {
     pub(super) fn ending(mut self, is_deleted: bool) -> Plan {
         if is_deleted && self.status.phase != Phase::Restoring {
             self.report_findings();
             self.conclude();
+            if self.status.phase == Phase::Capturing {
+                self.set(ConditionType::Capturing, false, "Deleted", "The session was deleted.");
+            }
             self.status.phase = Phase::Restoring;
         }
-        if self.own_record().is_some() && self.status.injection.is_none() {
+        if self.own_record().is_some() && !self.remembers_workload() {
             // The owners of the value are needed after the record is gone, so they are reported before it goes.
             self.remember_injection();
             return self.now(Action::None);
@@ -49,34 +52,25 @@ impl Draft<'_> {
                     resource_version,
                 });
             }
-            if let Some(set) = observed.debug_replica_sets.iter().find(|set| set.replicas == 0) {
+            // Until the controller has seen the restored template it may still make a ReplicaSet of the one with the flag.
+            if workload.rollout.observed
+                && let Some(set) = observed.debug_replica_sets.iter().find(|set| set.replicas == 0)
+            {
                 return self.now(Action::DeleteReplicaSet(set.clone()));
             }
             let has_pods = observed.debug_pods.iter().any(|pod| !pod.terminating);
-            if has_pods || !observed.debug_replica_sets.is_empty() {
-                self.set(
-                    ConditionType::Restored,
-                    false,
-                    "PodsEnding",
-                    "Pods that carry the flag are still being replaced by the workload's controller.",
-                );
+            if has_pods || !observed.debug_replica_sets.is_empty() || !workload.rollout.observed {
+                self.pods_are_ending(workload);
                 return self.wait(None);
             }
         } else if self.status.injection.is_some() {
-            self.set(
-                ConditionType::Injected,
-                false,
-                "TargetGone",
-                "The workload that carried the flag is gone.",
-            );
-            self.set(
-                ConditionType::TemplateRestored,
-                true,
-                "TargetGone",
-                "The workload that carried the flag is gone.",
-            );
+            let message = "The workload that carried the flag is gone. Pods that were left behind on purpose (kubectl delete \
+                           --cascade=orphan) carry it until they end.";
+            self.set(ConditionType::Injected, false, "TargetGone", message);
+            self.set(ConditionType::TemplateRestored, true, "TargetGone", message);
+            self.set(ConditionType::Restored, true, "TargetGone", message);
         }
-        if self.status.injection.is_some() {
+        if self.change().is_some() {
             self.set(
                 ConditionType::Restored,
                 true,
@@ -103,6 +97,30 @@ impl Draft<'_> {
         } else {
             Action::None
         })
+    }
+
+    /// Whether the status tells of a change of the very object that is there now.
+    fn remembers_workload(&self) -> bool {
+        let uid = self.observed.workload.as_ref().map(Workload::uid);
+        let injection = self.status.injection.as_ref();
+        injection.is_some_and(|injection| Some(injection.uid.as_str()) == uid)
+    }
+
+    fn pods_are_ending(&mut self, workload: &Workload) {
+        if workload.rollout.paused {
+            let message = format!(
+                "{} is paused, so its pods keep the flag. Resume it (kubectl rollout resume).",
+                workload.title()
+            );
+            self.set(ConditionType::Restored, false, "TargetIsPaused", &message);
+        } else {
+            self.set(
+                ConditionType::Restored,
+                false,
+                "PodsEnding",
+                "Pods that carry the flag are still being replaced by the workload's controller.",
+            );
+        }
     }
 }
 

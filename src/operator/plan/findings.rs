@@ -1,6 +1,6 @@
 //! From the streams' report to the status.
 
-use globset::Glob;
+use wildmatch::WildMatch;
 
 use super::Draft;
 use crate::diagnosis::Limits;
@@ -144,9 +144,11 @@ impl Draft<'_> {
         let Some(name) = &finding.peer.server_name else {
             return false;
         };
-        matching.server_names.iter().any(|pattern| {
-            Glob::new(&pattern.to_lowercase()).is_ok_and(|glob| glob.compile_matcher().is_match(name.to_lowercase()))
-        })
+        let name = name.to_lowercase();
+        matching
+            .server_names
+            .iter()
+            .any(|pattern| WildMatch::new(&pattern.to_lowercase()).matches(&name))
     }
 }
 

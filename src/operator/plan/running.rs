@@ -27,6 +27,12 @@ impl<'a> Draft<'a> {
     pub(super) fn running(mut self) -> Plan {
         self.report_findings();
         self.note_start();
+        self.set(
+            ConditionType::Restored,
+            false,
+            "FlagInTemplate",
+            "Pods carry the flag until the session ends.",
+        );
         if let Some(end) = self.end() {
             return self.restore_because(end);
         }
@@ -120,11 +126,13 @@ impl<'a> Draft<'a> {
             );
         };
         if !restore::carries_flag(workload, &change) {
-            let manager = last_manager(workload, &change).unwrap_or_else(|| "unknown".to_owned());
+            let injected = since(&self.status.conditions, ConditionType::Injected);
+            let manager = last_manager(workload, &change, injected);
+            let who = manager.map_or_else(|| "Somebody".to_owned(), |manager| format!("Field manager {manager:?}"));
             return failed(
                 "DriftReverted",
                 format!(
-                    "Field manager {manager:?} took the flag out of {} before the session ended. A tool that keeps the \
+                    "{who} took the flag out of {} before the session ended. A tool that keeps the \
                      workload as its own source says (Argo CD, Flux, another operator) must be told to leave {} alone, or \
                      must carry the flag itself.",
                     workload.title(),
@@ -147,13 +155,23 @@ impl<'a> Draft<'a> {
                 message: "The session was stopped by spec.stop.",
             });
         }
+        // The record's deadline holds where the status could never be written.
+        let recorded = self.own_record().map(|record| record.deadline);
+        let expires = self
+            .status
+            .expires_at
+            .as_deref()
+            .filter(|_| self.status.phase == Phase::Capturing);
+        if [recorded.as_deref(), expires]
+            .into_iter()
+            .any(|end| time(end).is_some_and(|end| end <= self.now))
+        {
+            return Some(End::Planned {
+                reason: "Expired",
+                message: "The session's duration is over.",
+            });
+        }
         if self.status.phase == Phase::Capturing {
-            if time(self.status.expires_at.as_deref()).is_some_and(|expires| expires <= self.now) {
-                return Some(End::Planned {
-                    reason: "Expired",
-                    message: "The session's duration is over.",
-                });
-            }
             if spec.stop_when == StopWhen::FirstFailure && self.has_matching_failure() {
                 return Some(End::Planned {
                     reason: "FirstFailure",
@@ -189,6 +207,9 @@ impl<'a> Draft<'a> {
             End::Planned { reason, message } => (reason.to_owned(), message.to_owned()),
             End::Failed(failure) => {
                 self.status.failure = Some(failure.clone());
+                if self.status.cause.is_none() {
+                    self.status.summary = Some(failure.message.clone());
+                }
                 (failure.reason, failure.message)
             }
         };
@@ -198,8 +219,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The field manager that has written the workload's spec last, ours and the controllers' status writes aside.
-fn last_manager(workload: &Workload, change: &Change) -> Option<String> {
+/// The field manager that owns the value now; else the one that has written the workload last since the flag was put in,
+/// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
+fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
     let path = ownership::value_path(&change.container, &change.variable);
     let owners = ownership::owners(&workload.metadata, &path);
     if let Some(owner) = owners
@@ -212,6 +234,7 @@ fn last_manager(workload: &Workload, change: &Change) -> Option<String> {
     entries
         .filter(|entry| entry.subresource.is_none() && entry.manager.as_deref() != Some(ownership::FIELD_MANAGER))
         .filter(|entry| entry.manager.as_deref() != Some("kube-controller-manager"))
+        .filter(|entry| entry.time.as_ref().map(|time| time.0) >= injected)
         .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
         .and_then(|entry| entry.manager.clone())
 }

@@ -8,8 +8,8 @@ use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::ConditionType;
 use crate::session::{Phase, Strategy, TargetKind};
 use crate::workload::inject::{self, Request};
-use crate::workload::record::SessionReference;
-use crate::workload::{Injection, Workload};
+use crate::workload::record::{Change, SessionReference};
+use crate::workload::{ANNOTATION, Injection, Workload};
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -21,7 +21,6 @@ impl Draft<'_> {
         }
         if session.spec.stop {
             self.status.phase = Phase::Completed;
-            self.status.finished_at = Some(instant(self.now));
             self.status.summary = Some("Stopped before anything was changed.".to_owned());
             self.set(
                 ConditionType::Accepted,
@@ -29,7 +28,7 @@ impl Draft<'_> {
                 "Stopped",
                 "The session was stopped before anything was changed.",
             );
-            return self.rest();
+            return self.end_untouched();
         }
         let strategy = session.spec.effective_strategy();
         if target.kind != TargetKind::Deployment || strategy != Strategy::Rollout {
@@ -135,32 +134,26 @@ impl Draft<'_> {
             "FlagInTemplate",
             "The template carries the flag until the session ends.",
         );
-        self.set(
-            ConditionType::Restored,
-            false,
-            "FlagInTemplate",
-            "Pods carry the flag until the session ends.",
-        );
         self.running()
     }
 }
 
 /// A command that undoes the change by hand. A value of the variable is never in it.
-pub(super) fn restore_command(workload: &Workload, change: &crate::workload::record::Change) -> String {
-    let kind = workload.kind.to_string().to_lowercase();
-    let name = workload.name();
-    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
-    let annotation = crate::workload::ANNOTATION;
-    if change.entry_created {
-        format!(
-            "kubectl set env -n {namespace} {kind}/{name} -c {} {}- && kubectl annotate -n {namespace} {kind}/{name} {annotation}-",
-            change.container, change.variable
-        )
+pub(super) fn restore_command(workload: &Workload, change: &Change) -> String {
+    let object = format!(
+        "-n {} {}/{}",
+        workload.metadata.namespace.as_deref().unwrap_or_default(),
+        workload.kind.to_string().to_lowercase(),
+        workload.name()
+    );
+    let (container, variable) = (&change.container, &change.variable);
+    let setting = if change.entry_created {
+        format!("{variable}-")
     } else {
         format!(
-            "kubectl get {kind} {name} -n {namespace} -o yaml | sed -e 's/ *{}//' -e '/{}:/d' | kubectl replace -f -",
-            change.flag(),
-            annotation.replace('/', "\\/")
+            r#""{variable}=$(kubectl get {object} -o jsonpath='{{.spec.template.spec.containers[?(@.name=="{container}")].env[?(@.name=="{variable}")].value}}' | sed 's/ *{}//')""#,
+            change.flag()
         )
-    }
+    };
+    format!("kubectl set env {object} -c {container} {setting} && kubectl annotate {object} {ANNOTATION}-")
 }

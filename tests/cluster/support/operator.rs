@@ -58,6 +58,29 @@ impl Scenario {
         .done();
     }
 
+    /// Takes one right from the operator and waits until it is gone.
+    pub async fn revoke(&self, resource: &str, verb: &str) {
+        let mut role: Value =
+            serde_json::from_str(&self.kubectl(&["get", "role", ACCOUNT, "--output", "json"]).done()).unwrap();
+        for rule in role["rules"].as_array_mut().unwrap() {
+            if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
+                // A rule needs a verb; this one does nothing.
+                let verbs = rule["verbs"].as_array_mut().unwrap();
+                verbs.retain(|one| one != verb);
+                verbs.push(json!("none"));
+            }
+        }
+        self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
+        let account = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
+        self.eventually("the right to be gone", async || {
+            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+            let subresource = format!("--subresource={subresource}");
+            let answer = self.kubectl(&["auth", "can-i", verb, resource, &subresource, "--as", &account]);
+            (answer.stdout.trim() == "no").then_some(())
+        })
+        .await;
+    }
+
     /// Starts an operator for the scenario's namespace.
     pub fn start_operator(&self) {
         let kubeconfig = self.path("operator.kubeconfig");
@@ -80,6 +103,8 @@ impl Scenario {
                 "--admin-address",
                 &admin_address,
             ])
+            // The policy guards a whole cluster; here every namespace is on its own.
+            .args(["--require-admission-policy", "false"])
             .env("KUBECONFIG", kubeconfig)
             .env("RUST_LOG", "tlsdebug=debug")
             .stderr(log)

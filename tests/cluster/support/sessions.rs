@@ -50,6 +50,13 @@ impl Scenario {
         self.reached(name, Phase::Completed).await
     }
 
+    /// Waits until a session that is being deleted is no longer there.
+    pub async fn gone(&self, name: &str) {
+        let what = format!("session {name} to be gone");
+        self.eventually(&what, async || self.session(name).await.is_none().then_some(()))
+            .await;
+    }
+
     /// Waits for a status that `is_wanted`.
     pub async fn status_with(
         &self,

@@ -82,6 +82,18 @@ impl Scenario {
         self.rolled_out(name).await;
     }
 
+    /// Waits until a Deployment has no pods left that are ending: then its status does not move any more.
+    pub async fn settled(&self, name: &str) {
+        self.eventually(&format!("the old pods of {name} to be gone"), async || {
+            let pods = self.pods(name).await;
+            pods.iter()
+                .all(|pod| pod.metadata.deletion_timestamp.is_none())
+                .then_some(())
+        })
+        .await;
+        self.rolled_out(name).await;
+    }
+
     /// The ReplicaSets of Deployment `name`.
     pub async fn replica_sets(&self, name: &str) -> Vec<ReplicaSet> {
         self.selected(name).await

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the chart's admission policy admits from users of different rights: admission.sh, in tests/apiserver.sh.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${TLSDEBUG_APISERVER:?run this through tests/apiserver.sh}"
 export KUBECONFIG=$TLSDEBUG_APISERVER
 work=$(mktemp -d)
@@ -81,7 +81,7 @@ cannot_patch='may not patch Deployment orders in namespace shop'
 cannot_log='may not get pods/log in namespace shop'
 cannot_create='may not create pods in namespace shop'
 creates nothing "$cannot_patch" Deployment
-creates nothing "tlsdebug: nothing may not" Deployment
+creates nothing "user nothing may not" Deployment
 creates patch-only "$cannot_log" Deployment
 creates logs-only "$cannot_patch" Deployment
 creates patch-and-logs '' Deployment
@@ -126,7 +126,7 @@ for _ in $(seq 300); do
 	sleep 0.1
 done
 for change in '"target": {"name": "billing"}' '"duration": "8h"' '"ttlAfterFinished": "1h"' '"debug": ["ssl"]' '"debug": null'; do
-	expect 'tlsdebug: nothing may not patch Deployment' "a user without rights changes $change" \
+	expect 'user nothing may not patch Deployment' "a user without rights changes $change" \
 		kubectl patch "${held[@]}" --type merge -p "{\"spec\": {$change}}" --dry-run=server --as nothing
 	expect '' "a user with rights changes $change" \
 		kubectl patch "${held[@]}" --type merge -p "{\"spec\": {$change}}" --dry-run=server --as admin --as-group system:masters

@@ -1,0 +1,129 @@
+//! The operator is killed, with no time for a last word, and started again: the session goes on, and in the end the
+//! workload is what it was.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tlsdebug::session::Phase;
+
+use crate::support::workloads::{deployment, literal};
+use crate::support::{PATIENCE, scenario};
+
+#[test]
+fn killed_once_in_each_phase() {
+    scenario("killed-in-phases", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        // Keeps the first rollout going long enough to be killed while Pending.
+        manifest["spec"]["minReadySeconds"] = json!(3);
+        scenario.apply(&manifest);
+        scenario.create_session("session", "orders", &json!({}));
+        scenario
+            .eventually("the finalizer", async || {
+                let session = scenario.session("session").await?;
+                session
+                    .metadata
+                    .finalizers
+                    .is_some_and(|all| !all.is_empty())
+                    .then_some(())
+            })
+            .await;
+        scenario.kill_operator();
+        scenario.rolled_out("orders").await;
+        assert_eq!(scenario.status("session").await.phase, Phase::Pending);
+        let before = scenario.snapshot("orders").await;
+        for phase in [Phase::Injecting, Phase::Capturing, Phase::Restoring, Phase::Completed] {
+            scenario.start_operator();
+            let status = scenario.reached("session", phase).await;
+            assert_eq!((status.phase, status.failure), (phase, None));
+            scenario.kill_operator();
+            if phase == Phase::Capturing {
+                scenario.stop_session("session");
+            }
+        }
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn killed_between_the_change_and_its_report() {
+    scenario("killed-before-report", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        scenario
+            .deployed("payments", &json!([{"name": "OTHER", "value": "1"}]))
+            .await;
+        let before = (scenario.snapshot("orders").await, scenario.snapshot("payments").await);
+        // Without this right the change goes through and its report does not, as if it were killed in between.
+        scenario.revoke("tlsdebugsessions/status", "patch").await;
+        scenario.create_session("stopped", "orders", &json!({}));
+        scenario.create_session("deleted", "payments", &json!({}));
+        for name in ["orders", "payments"] {
+            scenario
+                .eventually("the flag", async || scenario.has_flag(name).await.then_some(()))
+                .await;
+        }
+        scenario.kill_operator();
+        assert_eq!(scenario.session("stopped").await.unwrap().status, None);
+        scenario.grant_rights();
+        scenario.stop_session("stopped");
+        scenario
+            .kubectl(&["delete", "tlsdebugsession", "deleted", "--wait=false"])
+            .done();
+        scenario.start_operator();
+        assert_eq!(scenario.finished("stopped").await.phase, Phase::Completed);
+        scenario.gone("deleted").await;
+        scenario.assert_as_before("orders", &before.0).await;
+        scenario.assert_as_before("payments", &before.1).await;
+    });
+}
+
+/// Numbers that are different in every run; the seed is printed where the scenario fails.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+#[test]
+fn killed_again_and_again_at_any_moment() {
+    scenario("killed-at-random", async |scenario| {
+        let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+        println!("seed {seed}");
+        let mut random = Random(u64::from(seed) | 1);
+        let names = ["one", "two", "three"];
+        for name in names {
+            scenario.apply(&deployment(name, &literal()));
+        }
+        let mut before = Vec::new();
+        for name in names {
+            scenario.rolled_out(name).await;
+            before.push(scenario.snapshot(name).await);
+            scenario.create_session(name, name, &json!({}));
+        }
+        let begin = Instant::now();
+        let mut running = names.to_vec();
+        for _ in 0..14 {
+            // Starting takes some of it.
+            tokio::time::sleep(Duration::from_millis(100 + random.below(900))).await;
+            scenario.kill_operator();
+            scenario.start_operator();
+            if !running.is_empty() && random.below(4) == 0 {
+                let index = usize::try_from(random.below(running.len() as u64)).unwrap();
+                scenario.stop_session(running.swap_remove(index));
+            }
+        }
+        for name in running {
+            scenario.stop_session(name);
+        }
+        for (name, before) in names.iter().zip(&before) {
+            let status = scenario.finished(name).await;
+            assert_eq!(status.phase, Phase::Completed, "{status:?}");
+            scenario.assert_as_before(name, before).await;
+        }
+        assert!(begin.elapsed() < PATIENCE);
+    });
+}

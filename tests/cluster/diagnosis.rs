@@ -1,0 +1,180 @@
+//! A JVM whose handshakes fail: what the session says is what `tlsdebug diagnose` says over the same lines.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tlsdebug::diagnosis::report::Report;
+use tlsdebug::session::conditions::ConditionType;
+use tlsdebug::session::{Phase, TLSDebugSessionStatus};
+
+use crate::support::sessions::condition;
+use crate::support::workloads::deployment;
+use crate::support::{Scenario, scenario};
+
+/// A Deployment of the stand-in for Microservices Runtime.
+fn runtime(name: &str, environment: &Value) -> Value {
+    let mut manifest = deployment(name, environment);
+    let pod = &mut manifest["spec"]["template"]["spec"];
+    pod["terminationGracePeriodSeconds"] = json!(30);
+    let container = pod["containers"][0].as_object_mut().unwrap();
+    container.remove("command");
+    container.insert(
+        "readinessProbe".to_owned(),
+        json!({"httpGet": {"path": "/health/readiness", "port": 5555}, "periodSeconds": 1}),
+    );
+    manifest
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Value {
+    pairs
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect()
+}
+
+/// Starts a server with a fault, and a client that calls it `attempts` times after each start.
+async fn start(scenario: &Scenario, fault: &str, attempts: &str) {
+    let fast = [
+        ("TLSDEBUG_START_SECONDS", "0"),
+        ("TLSDEBUG_STOP_SECONDS", "0"),
+        ("TLSDEBUG_FAULT", fault),
+    ];
+    let server = [&fast[..], &[("TLSDEBUG_ROLE", "server")]].concat();
+    let address = format!("bank.{}.svc.cluster.local:443", scenario.namespace);
+    let client = [
+        &fast[..],
+        &[
+            ("JAVA_CUSTOM_OPTS", "-Dorders.region=eu"),
+            ("TLSDEBUG_SERVER", &address),
+            ("TLSDEBUG_ATTEMPTS", attempts),
+            ("TLSDEBUG_INTERVAL_MS", "300"),
+        ],
+    ]
+    .concat();
+    scenario.apply(&runtime("bank", &variables(&server)));
+    scenario.apply(&json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "bank"},
+        "spec": {"selector": {"app": "bank"}, "ports": [{"port": 443, "targetPort": 5543}]}
+    }));
+    scenario.apply(&runtime("orders", &variables(&client)));
+    scenario.rolled_out("bank").await;
+    scenario.rolled_out("orders").await;
+}
+
+/// What `tlsdebug diagnose` says about the log of the pod that the session reads.
+fn diagnosed_file(scenario: &Scenario, status: &TLSDebugSessionStatus) -> Report {
+    let pod = &status.pods.first().expect("a pod was read").name;
+    let log = scenario.path(&format!("{pod}.log"));
+    std::fs::write(&log, scenario.kubectl(&["logs", pod]).done()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tlsdebug"))
+        .args(["diagnose", "--output", "json"])
+        .arg(log)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// What is compared: everything that does not name the source.
+fn essence(status: &TLSDebugSessionStatus) -> Value {
+    let findings: Vec<Value> = status
+        .findings
+        .iter()
+        .map(|finding| {
+            let evidence: Vec<_> = finding
+                .evidence
+                .iter()
+                .map(|line| json!([line.line, line.text]))
+                .collect();
+            json!({
+                "cause": finding.cause, "certainty": finding.certainty, "side": finding.side, "peer": finding.peer,
+                "count": finding.count, "summary": finding.summary, "remedies": finding.remedies,
+                "firstSeen": finding.first_seen, "lastSeen": finding.last_seen, "threads": finding.threads,
+                "evidence": evidence
+            })
+        })
+        .collect();
+    json!({"verdict": status.verdict, "handshakes": status.handshakes, "findings": findings})
+}
+
+/// The same of a report, as a status would hold it.
+fn essence_of_report(report: &Report) -> Value {
+    let report = report.truncated(tlsdebug::diagnosis::Limits::default());
+    essence(&TLSDebugSessionStatus {
+        verdict: Some(report.verdict),
+        handshakes: Some(report.handshakes),
+        findings: report.findings,
+        ..TLSDebugSessionStatus::default()
+    })
+}
+
+#[test]
+fn missing_intermediate_is_found_and_is_what_the_file_says() {
+    scenario("same-report", async |scenario| {
+        start(scenario, "missing-intermediate", "3").await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({}));
+        let status = scenario
+            .status_with("session", "three failed handshakes", |status| {
+                status.handshakes.is_some_and(|handshakes| handshakes.failed >= 3)
+            })
+            .await;
+        assert_eq!(status.cause.as_deref(), Some("MissingIntermediate"), "{status:#?}");
+        assert_eq!(condition(&status, ConditionType::Diagnosed).status, "True");
+        // The client has given up, so the log stands still.
+        let report = diagnosed_file(scenario, &status);
+        let status = scenario.status_with("session", "the whole log to be read", |status| {
+            essence(status) == essence_of_report(&report)
+        });
+        let status = status.await;
+        assert_eq!(
+            status.cause.as_ref(),
+            report.findings.first().map(|finding| &finding.cause)
+        );
+        assert_eq!(
+            status.summary.as_ref(),
+            report.findings.first().map(|finding| &finding.summary)
+        );
+
+        scenario.stop_session("session");
+        let last = scenario.finished("session").await;
+        assert_eq!(
+            (last.phase, &last.cause, &last.summary),
+            (Phase::Completed, &status.cause, &status.summary)
+        );
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn first_failure_ends_the_session() {
+    scenario("first-failure", async |scenario| {
+        start(scenario, "expired", "0").await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({"stopWhen": "FirstFailure"}));
+        let status = scenario.finished("session").await;
+        assert_eq!(
+            (status.phase, status.cause.as_deref()),
+            (Phase::Completed, Some("CertificateExpired"))
+        );
+        assert_eq!(condition(&status, ConditionType::Capturing).reason, "FirstFailure");
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn good_handshakes_are_an_answer_too() {
+    scenario("all-succeeded", async |scenario| {
+        start(scenario, "good", "3").await;
+        scenario.create_session("session", "orders", &json!({"stopWhen": "FirstFailure"}));
+        let status = scenario
+            .status_with("session", "three good handshakes", |status| {
+                status.handshakes.is_some_and(|handshakes| handshakes.succeeded >= 3)
+            })
+            .await;
+        assert_eq!((status.phase, status.cause), (Phase::Capturing, None));
+        scenario.stop_session("session");
+        let status = scenario.finished("session").await;
+        assert_eq!(status.phase, Phase::Completed);
+        assert_eq!(condition(&status, ConditionType::Diagnosed).reason, "AllSucceeded");
+    });
+}

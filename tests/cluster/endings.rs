@@ -1,0 +1,127 @@
+//! How sessions end: by their duration, by their time to live, stopped before they began, and deleted in any phase.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tlsdebug::session::Phase;
+use tlsdebug::session::conditions::ConditionType;
+
+use crate::support::scenario;
+use crate::support::sessions::{condition, has_condition};
+use crate::support::workloads::{deployment, literal};
+
+#[test]
+fn expires_and_costs_nothing_while_nothing_happens() {
+    scenario("expires", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({"duration": "30s"}));
+        let status = scenario.reached("session", Phase::Capturing).await;
+        let time = |text: Option<&String>| text.unwrap().parse::<Timestamp>().unwrap();
+        let (started, expires) = (time(status.started_at.as_ref()), time(status.expires_at.as_ref()));
+        assert_eq!(expires.duration_since(started).as_secs(), 30);
+
+        scenario.settled("orders").await;
+        let looks = scenario.counter("reconciles");
+        let writes = scenario.counter("status_writes");
+        scenario
+            .stays("Capturing", Duration::from_secs(15), async || {
+                scenario.status("session").await.phase == Phase::Capturing
+            })
+            .await;
+        let looks = scenario.counter("reconciles") - looks;
+        assert!(looks <= 3, "{looks} looks in 15 s in which nothing happened");
+        assert_eq!(scenario.counter("status_writes"), writes);
+
+        let status = scenario.reached("session", Phase::Restoring).await;
+        let late = Timestamp::now().duration_since(expires);
+        assert!((0..10).contains(&late.as_secs()), "restored {late:#} after its end");
+        assert_eq!(condition(&status, ConditionType::Capturing).reason, "Expired");
+        let status = scenario.finished("session").await;
+        assert_eq!((status.phase, status.restore_command), (Phase::Completed, None));
+        scenario.assert_as_before("orders", &before).await;
+        let looks = scenario.counter("reconciles");
+        assert!(looks < 80, "{looks} looks at one session");
+    });
+}
+
+#[test]
+fn stopped_or_deleted_before_it_began() {
+    scenario("ends-pending", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        manifest["spec"]["minReadySeconds"] = json!(300);
+        scenario.apply(&manifest);
+        for name in ["stopped", "deleted"] {
+            scenario.create_session(name, "orders", &json!({}));
+            scenario
+                .status_with(name, "to wait", |status| {
+                    has_condition(status, ConditionType::Accepted, "False", "RolloutInProgress")
+                })
+                .await;
+        }
+        scenario.stop_session("stopped");
+        let status = scenario.finished("stopped").await;
+        assert_eq!(status.phase, Phase::Completed);
+        assert_eq!(status.summary.as_deref(), Some("Stopped before anything was changed."));
+        scenario
+            .kubectl(&["delete", "tlsdebugsession", "deleted", "--wait=false"])
+            .done();
+        scenario.gone("deleted").await;
+        let deployment = scenario.deployments().get("orders").await.unwrap();
+        assert_eq!(deployment.metadata.generation, Some(1), "it was touched");
+    });
+}
+
+#[test]
+fn deleted_in_every_phase() {
+    scenario("deleted-in-phases", async |scenario| {
+        let phases = [Phase::Injecting, Phase::Capturing, Phase::Restoring];
+        let name = |phase: Phase| format!("{phase:?}").to_lowercase();
+        for phase in phases {
+            scenario.apply(&deployment(&name(phase), &literal()));
+        }
+        for phase in phases {
+            let name = name(phase);
+            scenario.rolled_out(&name).await;
+            let before = scenario.snapshot(&name).await;
+            scenario.create_session(&name, &name, &json!({}));
+            if phase == Phase::Restoring {
+                scenario.reached(&name, Phase::Capturing).await;
+                scenario.stop_session(&name);
+            }
+            assert_eq!(scenario.reached(&name, phase).await.phase, phase);
+            scenario
+                .kubectl(&["delete", "tlsdebugsession", &name, "--wait=false"])
+                .done();
+            scenario.gone(&name).await;
+            // The finalizer keeps the session until the workload is restored, so there is nothing to wait for.
+            scenario.assert_as_before(&name, &before).await;
+        }
+    });
+}
+
+#[test]
+fn ended_session_deletes_itself_or_can_be_deleted_without_an_operator() {
+    scenario("after-its-end", async |scenario| {
+        scenario.create_session("short-lived", "nothing", &json!({"ttlAfterFinished": "1s"}));
+        scenario.create_session("kept", "nothing", &json!({}));
+        assert_eq!(scenario.finished("kept").await.phase, Phase::Failed);
+        scenario.gone("short-lived").await;
+        scenario
+            .eventually("its finalizer to be gone", async || {
+                scenario
+                    .session("kept")
+                    .await?
+                    .metadata
+                    .finalizers
+                    .is_none()
+                    .then_some(())
+            })
+            .await;
+        scenario.kill_operator();
+        scenario
+            .kubectl(&["delete", "tlsdebugsession", "kept", "--timeout=10s"])
+            .done();
+    });
+}

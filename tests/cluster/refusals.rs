@@ -1,0 +1,337 @@
+//! Sessions that cannot be carried out: nothing is touched, and the condition says what is in the way and what to do.
+
+use serde_json::{Value, json};
+use tlsdebug::session::conditions::ConditionType;
+use tlsdebug::session::{Phase, TLSDebugSessionStatus};
+
+use crate::support::sessions::{condition, has_condition};
+use crate::support::workloads::{deployment, literal};
+use crate::support::{Scenario, scenario};
+
+/// A session that is refused at once.
+struct Case<'a> {
+    reason: &'static str,
+    /// What the message has to name: the object, what is wrong with it, the way out.
+    names: &'a [&'a str],
+    spec: Value,
+}
+
+impl Case<'_> {
+    /// Creates the session and makes sure that it ends refused and has touched nothing.
+    async fn is_refused(&self, scenario: &Scenario, session: &str, target: &str) {
+        let before = versions(scenario).await;
+        scenario.create_session(session, target, &self.spec);
+        let status = scenario.finished(session).await;
+        self.assert_status(&status);
+        assert_eq!(versions(scenario).await, before, "something was touched");
+        let phases = scenario.phases.of(session);
+        assert!(
+            phases
+                .iter()
+                .all(|phase| matches!(phase, Phase::Pending | Phase::Failed)),
+            "{phases:?}"
+        );
+    }
+
+    fn assert_status(&self, status: &TLSDebugSessionStatus) {
+        assert_eq!(status.phase, Phase::Failed, "{status:?}");
+        let accepted = condition(status, ConditionType::Accepted);
+        assert_eq!(
+            (accepted.status.as_str(), accepted.reason.as_str()),
+            ("False", self.reason)
+        );
+        let failure = status.failure.as_ref().unwrap();
+        assert_eq!(
+            (&failure.reason, &failure.message),
+            (&accepted.reason, &accepted.message)
+        );
+        assert_eq!(status.summary.as_ref(), Some(&failure.message));
+        assert!(status.injection.is_none() && status.restore_command.is_none());
+        for name in self.names {
+            assert!(
+                failure.message.contains(name),
+                "{:?} is not in: {}",
+                name,
+                failure.message
+            );
+        }
+    }
+}
+
+/// The resource versions and generations of all workloads of the namespace. The status of a Deployment that is ready does
+/// not move by itself.
+async fn versions(scenario: &Scenario) -> Vec<Value> {
+    let deployments = scenario
+        .deployments()
+        .list(&kube::api::ListParams::default())
+        .await
+        .unwrap();
+    let mut versions: Vec<_> = deployments
+        .items
+        .into_iter()
+        .map(|one| {
+            json!([
+                one.metadata.name,
+                one.metadata.resource_version,
+                one.metadata.generation
+            ])
+        })
+        .collect();
+    versions.sort_by_key(ToString::to_string);
+    versions
+}
+
+#[test]
+fn targets_that_are_not_there_or_of_a_kind_not_supported() {
+    scenario("refused-targets", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        Case {
+            reason: "TargetNotFound",
+            names: &["Deployment \"ordres\"", "kubectl get deployments", "spec.target.name"],
+            spec: json!({}),
+        }
+        .is_refused(scenario, "misspelt", "ordres")
+        .await;
+        for kind in ["StatefulSet", "DaemonSet", "Pod"] {
+            Case {
+                reason: "TargetNotSupported",
+                names: &[kind, "Rollout on a Deployment"],
+                spec: json!({"target": {"kind": kind}}),
+            }
+            .is_refused(scenario, &kind.to_lowercase(), "orders")
+            .await;
+        }
+    });
+}
+
+#[test]
+fn containers_that_are_not_named_or_not_there() {
+    scenario("refused-containers", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        let containers = manifest["spec"]["template"]["spec"]["containers"]
+            .as_array_mut()
+            .unwrap();
+        let mut proxy = containers[0].clone();
+        proxy["name"] = json!("proxy");
+        containers.push(proxy);
+        scenario.apply(&manifest);
+        scenario.rolled_out("orders").await;
+        Case {
+            reason: "ContainerNotNamed",
+            names: &["Deployment \"orders\"", "main, proxy", "spec.target.container"],
+            spec: json!({}),
+        }
+        .is_refused(scenario, "not-named", "orders")
+        .await;
+        Case {
+            reason: "ContainerNotFound",
+            names: &[
+                "Deployment \"orders\"",
+                "\"msr\"",
+                "main, proxy",
+                "spec.target.container",
+            ],
+            spec: json!({"target": {"container": "msr"}}),
+        }
+        .is_refused(scenario, "not-there", "orders")
+        .await;
+    });
+}
+
+#[test]
+fn workloads_in_which_no_pod_would_get_the_flag() {
+    scenario("refused-states", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        scenario.kubectl(&["rollout", "pause", "deployment/orders"]).done();
+        scenario
+            .eventually("the pause to be seen", async || {
+                let status = scenario.deployments().get("orders").await.unwrap().status?;
+                let paused = status
+                    .conditions?
+                    .into_iter()
+                    .any(|one| one.reason.as_deref() == Some("DeploymentPaused"));
+                paused.then_some(())
+            })
+            .await;
+        Case {
+            reason: "TargetIsPaused",
+            names: &["Deployment \"orders\"", "kubectl rollout resume"],
+            spec: json!({}),
+        }
+        .is_refused(scenario, "paused", "orders")
+        .await;
+
+        let mut manifest = deployment("asleep", &literal());
+        manifest["spec"]["replicas"] = json!(0);
+        scenario.apply(&manifest);
+        scenario.rolled_out("asleep").await;
+        Case {
+            reason: "NoReplicas",
+            names: &["Deployment \"asleep\"", "Scale it up"],
+            spec: json!({}),
+        }
+        .is_refused(scenario, "asleep", "asleep")
+        .await;
+    });
+}
+
+#[test]
+fn variables_that_cannot_be_appended_to() {
+    scenario("refused-variables", async |scenario| {
+        let settings = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"},
+            "data": {"JAVA_CUSTOM_OPTS": "-Da=1"}
+        });
+        scenario.apply(&settings);
+        let from_source = json!({"configMapKeyRef": {"name": "settings", "key": "JAVA_CUSTOM_OPTS"}});
+        scenario.apply(&deployment(
+            "value-from",
+            &json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": from_source}]),
+        ));
+        let mut whole = deployment("env-from", &Value::Null);
+        whole["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+        scenario.apply(&whole);
+        let twice = json!([{"name": "JAVA_CUSTOM_OPTS", "value": "1"}, {"name": "JAVA_CUSTOM_OPTS", "value": "2"}]);
+        let repeated = deployment("repeated", &twice);
+        // Neither apply takes it.
+        scenario
+            .kubectl_with_input(&["create", "--validate=false", "--filename", "-"], &repeated)
+            .done();
+        for name in ["value-from", "env-from", "repeated"] {
+            scenario.rolled_out(name).await;
+        }
+        for (target, reason, names) in [
+            (
+                "value-from",
+                "VariableFromSource",
+                &["Deployment \"value-from\"", "valueFrom", "spec.variable"][..],
+            ),
+            (
+                "env-from",
+                "VariableFromSource",
+                &["Deployment \"env-from\"", "envFrom", "literal"],
+            ),
+            (
+                "repeated",
+                "VariableRepeated",
+                &["Deployment \"repeated\"", "more than once", "Remove the others"],
+            ),
+        ] {
+            let case = Case {
+                reason,
+                names,
+                spec: json!({}),
+            };
+            case.is_refused(scenario, target, target).await;
+        }
+    });
+}
+
+#[test]
+fn workload_that_another_session_holds() {
+    scenario("refused-second", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("first", "orders", &json!({}));
+        scenario.reached("first", Phase::Capturing).await;
+        scenario.settled("orders").await;
+        Case {
+            reason: "TargetInUse",
+            names: &["Deployment \"orders\"", "/first", "spec.stop"],
+            spec: json!({}),
+        }
+        .is_refused(scenario, "second", "orders")
+        .await;
+        scenario.stop_session("first");
+        assert_eq!(scenario.finished("first").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn of_two_sessions_at_once_one_is_refused() {
+    scenario("refused-of-two", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        // One request: the operator sees both before it has served either.
+        let session = |name| {
+            json!({
+                "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession", "metadata": {"name": name},
+                "spec": {"target": {"kind": "Deployment", "name": "orders"}}
+            })
+        };
+        let both = json!({"apiVersion": "v1", "kind": "List", "items": [session("one"), session("two")]});
+        scenario
+            .kubectl_with_input(&["create", "--filename", "-"], &both)
+            .done();
+        let (held, refused) = scenario
+            .eventually("one of two sessions to be refused", async || {
+                let (one, two) = (scenario.status("one").await, scenario.status("two").await);
+                match (one.phase, two.phase) {
+                    (Phase::Failed, _) => Some(("two", one)),
+                    (_, Phase::Failed) => Some(("one", two)),
+                    _ => None,
+                }
+            })
+            .await;
+        assert_eq!(refused.failure.unwrap().reason, "TargetInUse");
+        scenario.reached(held, Phase::Capturing).await;
+        scenario.stop_session(held);
+        assert_eq!(scenario.finished(held).await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn rollout_in_progress_is_waited_for() {
+    scenario("waits-for-rollout", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        let container = &mut manifest["spec"]["template"]["spec"]["containers"][0];
+        container["readinessProbe"] = json!({"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1});
+        scenario.apply(&manifest);
+        scenario.create_session("session", "orders", &json!({}));
+        let status = scenario
+            .status_with("session", "to wait", |status| {
+                has_condition(status, ConditionType::Accepted, "False", "RolloutInProgress")
+            })
+            .await;
+        assert_eq!(status.phase, Phase::Pending);
+        let summary = status.summary.unwrap();
+        assert!(
+            summary.contains("Deployment \"orders\"") && summary.contains("spec.progressDeadline"),
+            "{summary}"
+        );
+        assert!(!scenario.has_flag("orders").await);
+
+        let make_ready = async |replicas: usize| {
+            scenario
+                .eventually("the pods to be there", async || {
+                    let running = scenario.pods("orders").await.into_iter().filter(|pod| {
+                        pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
+                    });
+                    let names: Vec<_> = running.filter_map(|pod| pod.metadata.name).collect();
+                    (names.len() >= replicas).then(|| {
+                        for name in names {
+                            scenario.kubectl(&["exec", &name, "--", "touch", "/tmp/ready"]);
+                        }
+                    })
+                })
+                .await;
+        };
+        make_ready(1).await;
+        scenario.reached("session", Phase::Injecting).await;
+        make_ready(2).await;
+        scenario.reached("session", Phase::Capturing).await;
+        scenario.stop_session("session");
+        assert_eq!(scenario.reached("session", Phase::Restoring).await.failure, None);
+        make_ready(1).await;
+        scenario
+            .eventually("the session to end", async || {
+                make_ready(1).await;
+                scenario.status("session").await.phase.is_finished().then_some(())
+            })
+            .await;
+        assert_eq!(scenario.status("session").await.phase, Phase::Completed);
+        scenario.assert_no_flag("orders").await;
+    });
+}

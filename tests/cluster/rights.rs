@@ -1,0 +1,190 @@
+//! Rights that are missing, and admission that refuses: said with what to do about it, tried again at a slow pace, and
+//! carried on with when the way is free.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tlsdebug::session::Phase;
+use tlsdebug::session::conditions::ConditionType;
+
+use crate::support::sessions::{condition, has_condition};
+use crate::support::workloads::literal;
+use crate::support::{Scenario, scenario};
+
+#[test]
+fn rights_taken_away_in_mid_session() {
+    scenario("rights-taken", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({}));
+        scenario.reached("session", Phase::Capturing).await;
+        scenario.revoke("deployments", "patch").await;
+        scenario.stop_session("session");
+        let status = scenario
+            .status_with("session", "to tell of the missing right", |status| {
+                has_condition(status, ConditionType::TemplateRestored, "False", "Forbidden")
+            })
+            .await;
+        assert_eq!(status.phase, Phase::Restoring);
+        let message = &condition(&status, ConditionType::TemplateRestored).message;
+        for part in [
+            "Deployment \"orders\"",
+            "cannot patch",
+            "helm upgrade",
+            "status.restoreCommand",
+        ] {
+            assert!(message.contains(part), "{part:?} is not in: {message}");
+        }
+        assert!(status.restore_command.is_some());
+
+        let attempts = || scenario.operator_log().matches("blocked").count();
+        let (first, writes) = (attempts(), scenario.counter("status_writes"));
+        scenario
+            .stays("Restoring", Duration::from_secs(6), async || {
+                scenario.status("session").await.phase == Phase::Restoring
+            })
+            .await;
+        let more = attempts() - first;
+        assert!(more <= 4, "{more} attempts in 6 s");
+        assert!(
+            scenario.counter("status_writes") - writes <= 1,
+            "the status is written anew for the same refusal"
+        );
+
+        scenario.grant_rights();
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn rights_missing_from_the_beginning() {
+    scenario("rights-missing", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.revoke("deployments", "patch").await;
+        scenario.create_session("session", "orders", &json!({}));
+        let status = scenario
+            .status_with("session", "to tell of the missing right", |status| {
+                has_condition(status, ConditionType::Accepted, "False", "Forbidden")
+            })
+            .await;
+        assert_eq!(status.phase, Phase::Pending);
+        let message = &condition(&status, ConditionType::Accepted).message;
+        assert!(
+            message.contains("Nothing was changed.") && !message.contains("restoreCommand"),
+            "{message}"
+        );
+        scenario.assert_as_before("orders", &before).await;
+
+        // What the operator may not even read is said as well.
+        scenario.revoke("deployments", "get").await;
+        scenario
+            .status_with("session", "to tell what cannot be read", |status| {
+                has_condition(status, ConditionType::Accepted, "False", "Forbidden")
+                    && condition(status, ConditionType::Accepted)
+                        .message
+                        .contains("cannot get")
+            })
+            .await;
+        scenario.grant_rights();
+        scenario.reached("session", Phase::Capturing).await;
+        scenario.stop_session("session");
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+/// Installs an admission policy that lets nobody change the Deployments of the namespace's templates in this way.
+fn install_policy(scenario: &Scenario, expression: &str) {
+    let name = &scenario.namespace;
+    let metadata = json!({"name": name, "labels": {"scenario": name}});
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": metadata,
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
+                "resourceRules": [{
+                    "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]
+                }]
+            },
+            "validations": [{"expression": expression, "message": "options are frozen until Monday"}]
+        }
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": metadata,
+        "spec": {"policyName": name, "validationActions": ["Deny"]}
+    });
+    scenario.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [policy, binding]}));
+}
+
+fn remove_policy(scenario: &Scenario) {
+    let kinds = "validatingadmissionpolicybindings,validatingadmissionpolicies";
+    scenario.kubectl(&["delete", kinds, &scenario.namespace]).done();
+}
+
+/// Waits until a change of the Deployment's template is refused, or is not: policies take a moment to be in force.
+async fn policy_in_force(scenario: &Scenario, wanted: bool) {
+    let value = |text: &str| -> Value {
+        json!([{"op": "add", "path": "/spec/template/spec/containers/0/env/1/value", "value": text}])
+    };
+    scenario
+        .eventually("the policy", async || {
+            let flag = value("-Djavax.net.debug=ssl").to_string();
+            let dry_run = [
+                "patch",
+                "deployment",
+                "orders",
+                "--type",
+                "json",
+                "--dry-run=server",
+                "--patch",
+                &flag,
+            ];
+            (scenario.kubectl(&dry_run).succeeded != wanted).then_some(())
+        })
+        .await;
+}
+
+#[test]
+fn admission_that_refuses_the_change_and_its_undoing() {
+    scenario("admission-refuses", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        install_policy(scenario, "object.spec.template == oldObject.spec.template");
+        policy_in_force(scenario, true).await;
+        scenario.create_session("refused", "orders", &json!({}));
+        let status = scenario.finished("refused").await;
+        let failure = status.failure.unwrap();
+        assert_eq!(
+            (status.phase, failure.reason.as_str()),
+            (Phase::Failed, "PatchRejected")
+        );
+        for part in ["Deployment \"orders\"", "options are frozen until Monday"] {
+            assert!(
+                failure.message.contains(part),
+                "{part:?} is not in: {}",
+                failure.message
+            );
+        }
+        scenario.assert_as_before("orders", &before).await;
+
+        remove_policy(scenario);
+        policy_in_force(scenario, false).await;
+        scenario.create_session("session", "orders", &json!({}));
+        scenario.reached("session", Phase::Capturing).await;
+        install_policy(scenario, "object.spec.template == oldObject.spec.template");
+        policy_in_force(scenario, true).await;
+        scenario.stop_session("session");
+        let status = scenario
+            .status_with("session", "to tell of the refusal", |status| {
+                has_condition(status, ConditionType::TemplateRestored, "False", "PatchRejected")
+            })
+            .await;
+        assert_eq!(status.phase, Phase::Restoring);
+        remove_policy(scenario);
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}

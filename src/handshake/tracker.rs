@@ -55,8 +55,8 @@ impl Tracker {
                 false
             }
             Kind::Fatal { alert, message, thrown } => {
-                let received =
-                    message.starts_with("Received fatal alert") || message.starts_with("Unknown alert description");
+                let alert = peers_alert(&message).map_or(alert, str::to_owned);
+                let received = peers_alert(&message).is_some();
                 self.fail(
                     Failure {
                         alert: Some(alert),
@@ -74,10 +74,11 @@ impl Tracker {
                     .first()
                     .map(|link| link.message.clone())
                     .unwrap_or_default();
-                let received = message.starts_with("Received fatal alert");
+                let alert = peers_alert(&message).map(str::to_owned);
+                let received = alert.is_some();
                 self.fail(
                     Failure {
-                        alert: None,
+                        alert,
                         received,
                         message,
                         thrown: *thrown,
@@ -197,7 +198,7 @@ impl Tracker {
         if let Kind::Certificates { chain, .. } = &kind {
             self.knowledge.saw(chain);
         }
-        let Some(index) = self.takes(&kind, origin) else {
+        let Some(index) = self.takes(&kind, origin).or_else(|| self.begun_before(&kind, origin)) else {
             return false;
         };
         self.touch(index, origin);
@@ -261,6 +262,19 @@ impl Tracker {
             _ => {}
         }
         false
+    }
+
+    /// The handshake of a message in its midst, on a thread of which nothing is known: the log begins too late, or has a gap.
+    fn begun_before(&mut self, kind: &Kind, origin: &Origin) -> Option<usize> {
+        let telling = matches!(
+            kind,
+            Kind::ServerHello { .. } | Kind::Certificates { .. } | Kind::CertificateRequest { .. }
+        );
+        let known = self
+            .followed
+            .iter()
+            .any(|handshake| handshake.runs_on(&origin.thread_id, &origin.thread));
+        (telling && !known).then(|| self.begin(side_of(kind), origin))
     }
 
     /// The handshake that takes a message.
@@ -469,6 +483,17 @@ impl Handshake {
         }
         failure.received || (self.sent_no_client_certificate() && failure.is_transport())
     }
+}
+
+/// The alert of the peer that a message echoes, fatal or, in the midst of a handshake, a warning that ends it.
+fn peers_alert(message: &str) -> Option<&str> {
+    const ECHOES: [&str; 4] = [
+        "Received fatal alert: ",
+        "Received handshake warning: ",
+        "handshake alert: ",
+        "Unknown alert description ",
+    ];
+    ECHOES.iter().find_map(|echo| message.strip_prefix(echo)).map(str::trim)
 }
 
 /// Which end this is, by the stack or by what only one end says.

@@ -10,7 +10,7 @@ use tlsdebug::session::{Phase, TLSDebugSessionStatus};
 
 use crate::support::sessions::condition;
 use crate::support::workloads::deployment;
-use crate::support::{Scenario, kubectl, scenario};
+use crate::support::{Scenario, scenario};
 
 /// A Deployment of the stand-in for Microservices Runtime.
 fn runtime(name: &str, environment: &Value) -> Value {

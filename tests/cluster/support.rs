@@ -53,8 +53,12 @@ pub fn scenario(name: &str, body: impl AsyncFnOnce(&Scenario)) {
         .unwrap();
     let outcome = runtime.block_on(async {
         let scenario = Scenario::new(name).await;
-        scenario.start_operator();
-        let outcome = AssertUnwindSafe(body(&scenario)).catch_unwind().await;
+        let whole = async {
+            scenario.grant_rights();
+            scenario.start_operator();
+            body(&scenario).await;
+        };
+        let outcome = AssertUnwindSafe(whole).catch_unwind().await;
         if outcome.is_err() {
             scenario.explain();
         }
@@ -73,15 +77,13 @@ impl Scenario {
         let namespace = format!("tlsdebug-{name}-{}", std::process::id());
         kubectl(&["create", "namespace", &namespace]).done();
         let phases = Phases::watch(client.clone(), &namespace);
-        let scenario = Self {
+        Self {
             client,
             namespace,
             phases,
             directory: TempDir::new().unwrap(),
             operator: RefCell::default(),
-        };
-        scenario.grant_rights();
-        scenario
+        }
     }
 
     /// A file of this scenario's own.

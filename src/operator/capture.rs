@@ -51,6 +51,9 @@ pub struct Capture {
     shared: Arc<Shared>,
 }
 
+/// By the pod's uid and the container's restarts.
+type Lives = BTreeMap<(String, i32), Arc<Mutex<stream::State>>>;
+
 /// What the streams of one session share.
 pub struct Shared {
     client: Client,
@@ -59,8 +62,7 @@ pub struct Shared {
     news: Notify,
     bytes: AtomicU64,
     limit: u64,
-    /// By the pod's uid and the container's restarts.
-    lives: Mutex<BTreeMap<(String, i32), Arc<Mutex<stream::State>>>>,
+    lives: Mutex<Lives>,
 }
 
 impl Shared {
@@ -69,7 +71,7 @@ impl Shared {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
     }
 
-    fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Arc<Mutex<stream::State>>>> {
+    fn lives(&self) -> MutexGuard<'_, Lives> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

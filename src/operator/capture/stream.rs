@@ -147,7 +147,7 @@ async fn read(stream: impl AsyncBufRead, shared: &Shared, state: &Mutex<State>) 
         if !shared.take(bytes.len()) {
             return Ok(End::Limit);
         }
-        let mut state = lock(&state);
+        let mut state = lock(state);
         let state = &mut *state;
         let before = state.diagnoser.revision();
         state.cutter.feed(bytes, |line| {

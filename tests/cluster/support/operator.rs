@@ -81,8 +81,14 @@ impl Scenario {
         .await;
     }
 
-    /// Starts an operator for the scenario's namespace.
+    /// Starts the scenario's operator.
     pub fn start_operator(&self) {
+        let operator = self.another_operator();
+        self.operator.replace(Some(operator));
+    }
+
+    /// Starts an operator for the scenario's namespace; it is killed when it is dropped.
+    pub fn another_operator(&self) -> Operator {
         let kubeconfig = self.path("operator.kubeconfig");
         if !kubeconfig.exists() {
             let token = self.kubectl(&["create", "token", ACCOUNT]).done();
@@ -110,7 +116,7 @@ impl Scenario {
             .stderr(log)
             .spawn()
             .unwrap();
-        self.operator.replace(Some(Operator { child, admin_address }));
+        Operator { child, admin_address }
     }
 
     /// Ends the operator as a lost node would: with no time for a last word.

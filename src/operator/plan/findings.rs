@@ -5,35 +5,24 @@ use wildmatch::WildMatch;
 use super::Draft;
 use crate::diagnosis::Limits;
 use crate::diagnosis::report::{Finding, Report, Verdict};
-use crate::session::TLSDebugSessionStatus;
 use crate::session::conditions::ConditionType;
-use crate::session::status::PodCapture;
-
-/// Lives of containers that the status names; a container that crashes in a loop has many.
-const LIVES: usize = 40;
 
 impl Draft<'_> {
-    /// Writes what has been read so far. After an operator restart the logs are read again from their start: until as much
-    /// is read of a life as the status answers for, the status stays; a life that can no longer be read keeps its part.
+    /// Writes what has been read so far, unless less has been read than the status already answers for: after an operator
+    /// restart the logs are read again from their start, and rotation may have shortened them.
     pub(super) fn report_findings(&mut self) {
         let captured = &self.observed.captured;
         let Some(report) = &captured.report else { return };
-        let again = |before: &PodCapture| {
+        let covers = self.status.pods.iter().all(|before| {
             captured
                 .pods
                 .iter()
-                .find(|now| (&now.uid, now.restarts) == (&before.uid, before.restarts))
-        };
-        let is_behind = |before: &PodCapture| again(before).is_some_and(|now| now.lines < before.lines);
-        if self.status.pods.iter().any(is_behind) {
+                .any(|now| (&now.uid, now.restarts) == (&before.uid, before.restarts) && now.lines >= before.lines)
+        });
+        if !covers {
             return;
         }
-        let (_, gone): (Vec<_>, Vec<_>) = self.status.pods.drain(..).partition(|before| again(before).is_some());
-        let mut report = report.clone();
-        if !gone.is_empty() {
-            keep_earlier(&mut report, &self.status);
-        }
-        self.status.pods = captured.pods.iter().cloned().chain(gone).take(LIVES).collect();
+        self.status.pods.clone_from(&captured.pods);
         let report = report.truncated(Limits::default());
         self.status.handshakes = Some(report.handshakes);
         if captured.debug_records > 0 {
@@ -160,30 +149,6 @@ impl Draft<'_> {
             .server_names
             .iter()
             .any(|pattern| WildMatch::new(&pattern.to_lowercase()).matches(&name))
-    }
-}
-
-/// What was found in lives that can no longer be read stays. What both hold may be of the same handshakes, so the larger
-/// count stands and not the sum.
-fn keep_earlier(report: &mut Report, status: &TLSDebugSessionStatus) {
-    for earlier in &status.findings {
-        let is_same = |now: &&mut Finding| {
-            (&now.cause, now.side, &now.peer, &now.summary)
-                == (&earlier.cause, earlier.side, &earlier.peer, &earlier.summary)
-        };
-        match report.findings.iter_mut().find(is_same) {
-            Some(now) => now.count = now.count.max(earlier.count),
-            None => report.findings.push(earlier.clone()),
-        }
-    }
-    let earlier = status.handshakes.unwrap_or_default();
-    let now = &mut report.handshakes;
-    now.succeeded = now.succeeded.max(earlier.succeeded);
-    now.failed = now.failed.max(earlier.failed);
-    now.incomplete = now.incomplete.max(earlier.incomplete);
-    now.total = now.succeeded + now.failed + now.incomplete;
-    if now.failed > 0 {
-        report.verdict = Verdict::FailuresFound;
     }
 }
 

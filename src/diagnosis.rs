@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 mod diagnoser;
+mod join;
 mod limits;
 mod merge;
 pub mod report;

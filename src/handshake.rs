@@ -17,7 +17,7 @@ const KEPT_THREADS: usize = 8;
 const KEPT_LINES: usize = 8;
 
 /// An end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Side {
     /// The end that sent the ClientHello.
     Client,
@@ -93,7 +93,8 @@ impl Failure {
     /// Whether the connection broke, rather than one end deciding.
     #[must_use]
     pub fn is_transport(&self) -> bool {
-        const TRANSPORT: [&str; 12] = [
+        const TRANSPORT: [&str; 13] = [
+            "before receiving peer's close_notify",
             "Connection reset",
             "Broken pipe",
             "forcibly closed",
@@ -194,6 +195,14 @@ impl Handshake {
         self.peer_chain.as_ref().and_then(|chain| chain.first())
     }
 
+    /// Whether this end decided to fail, rather than learn it by an alert or a broken connection.
+    #[must_use]
+    pub fn decided_here(&self) -> bool {
+        self.failure
+            .as_ref()
+            .is_some_and(|failure| !failure.received && !failure.is_transport())
+    }
+
     /// Whether this client got no answer to its ClientHello so far.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
@@ -223,6 +232,27 @@ impl Handshake {
         self.version
             .as_deref()
             .is_some_and(|version| version == "TLSv1.3" || version == "TLS13")
+    }
+
+    /// Whether it may go on though it seems to have failed: a read that timed out leaves the socket open (since 11), and on
+    /// the thread of an event loop a connection that broke may have been another one.
+    fn may_go_on(&self) -> bool {
+        self.outcome == Outcome::Failed && self.failure.as_ref().is_some_and(Failure::is_transport)
+    }
+
+    /// It has succeeded: what only a diagnosis of a failure needs is let go.
+    fn succeed(&mut self) {
+        self.outcome = Outcome::Succeeded;
+        self.evidence
+            .retain(|(topic, _)| matches!(topic, Topic::CertificateRequest | Topic::OwnCertificates));
+        if let Some(hello) = &mut self.client_hello {
+            hello.cipher_suites = Vec::new();
+            hello.groups = Vec::new();
+            hello.signature_algorithms = Vec::new();
+        }
+        for chain in [&mut self.peer_chain, &mut self.own_chain].into_iter().flatten() {
+            chain.truncate(1);
+        }
     }
 
     fn new(side: Option<Side>) -> Self {

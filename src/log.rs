@@ -6,6 +6,7 @@
 
 mod carrier;
 mod certificate;
+mod encoding;
 mod event;
 mod expand;
 mod hello;

@@ -40,22 +40,22 @@ enum Output {
 impl Diagnose {
     /// Reads the files and prints one report on all of them.
     pub(super) fn run(self) -> ExitCode {
-        let mut reports = Vec::new();
+        let mut read = Vec::new();
         let mut unread = Vec::new();
         for file in &self.files {
             match diagnose(file) {
-                Ok(report) => reports.push(report),
+                Ok(diagnoser) => read.push(diagnoser),
                 Err(error) => unread.push(format!("cannot read {}: {}", name(file), reason(file, &error))),
             }
         }
-        if reports.is_empty() {
+        if read.is_empty() {
             for error in unread {
                 eprintln!("tlsdebug: {error}");
             }
             return ExitCode::from(2);
         }
         let complete = unread.is_empty();
-        let mut report = Report::merge(reports);
+        let mut report = Diagnoser::join(&read);
         report.warnings.extend(unread);
         if let Err(error) = self.print(&report)
             && error.kind() != ErrorKind::BrokenPipe
@@ -84,7 +84,7 @@ impl Diagnose {
 }
 
 /// Reads one file as a stream.
-fn diagnose(file: &Path) -> io::Result<Report> {
+fn diagnose(file: &Path) -> io::Result<Diagnoser> {
     let mut input: Box<dyn Read> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -101,7 +101,7 @@ fn diagnose(file: &Path) -> io::Result<Report> {
         }
     }
     diagnoser.finish();
-    Ok(diagnoser.report())
+    Ok(diagnoser)
 }
 
 /// A file as messages and evidence name it.

@@ -1,5 +1,6 @@
 //! One log source, diagnosed as it comes in.
 
+use super::join::{self, Explained};
 use super::report::{Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
 use super::rules;
 use crate::handshake::{Handshake, Knowledge, Outcome, Side, Tracker};
@@ -9,6 +10,8 @@ use crate::log::{Kind, Reader};
 const KEPT_FAILURES: usize = 64;
 /// Evidence lines of one finding.
 const KEPT_EVIDENCE: usize = 10;
+/// Handshakes of one finding that can be found in the other end's log.
+const KEPT_RANDOMS: usize = 64;
 /// Threads named by one finding.
 const KEPT_THREADS: usize = 10;
 
@@ -38,6 +41,7 @@ struct Group {
     count: u64,
     last_seen: Option<String>,
     threads: Vec<String>,
+    randoms: Vec<String>,
 }
 
 impl Diagnoser {
@@ -66,7 +70,9 @@ impl Diagnoser {
             ..
         } = self;
         reader.feed(bytes, |event| {
-            *key_material |= event.kind == Kind::KeyMaterial;
+            let is_first_key_material = event.kind == Kind::KeyMaterial && !*key_material;
+            *key_material |= is_first_key_material;
+            *revision += u64::from(is_first_key_material);
             *revision += u64::from(tracker.apply(event));
         });
         self.settle();
@@ -82,7 +88,9 @@ impl Diagnoser {
             ..
         } = self;
         reader.finish(|event| {
-            *key_material |= event.kind == Kind::KeyMaterial;
+            let is_first_key_material = event.kind == Kind::KeyMaterial && !*key_material;
+            *key_material |= is_first_key_material;
+            *revision += u64::from(is_first_key_material);
             *revision += u64::from(tracker.apply(event));
         });
         tracker.finish();
@@ -93,21 +101,67 @@ impl Diagnoser {
     /// What the log has said so far.
     #[must_use]
     pub fn report(&self) -> Report {
-        let mut report = Report::empty();
-        report.handshakes = self.settled;
+        let mut explained = self.explain();
+        join::resolve(&mut explained);
+        self.report_of(explained)
+    }
+
+    /// One report on several sources. Where two hold both ends of a connection, one end's reason explains the other's failure.
+    pub fn join<'a>(diagnosers: impl IntoIterator<Item = &'a Diagnoser>) -> Report {
+        let mut all: Vec<(&Diagnoser, Vec<Explained>)> = diagnosers
+            .into_iter()
+            .map(|diagnoser| (diagnoser, diagnoser.explain()))
+            .collect();
+        join::resolve(all.iter_mut().flat_map(|(_, explained)| explained));
+        Report::merge(
+            all.into_iter()
+                .map(|(diagnoser, explained)| diagnoser.report_of(explained)),
+        )
+    }
+
+    /// The findings, each with the handshakes that it explains.
+    fn explain(&self) -> Vec<Explained> {
         let knowledge = self.tracker.knowledge();
+        let mut all = Vec::new();
         for group in &self.groups {
             let mut finding = self.finding(&group.first, knowledge);
             finding.count = group.count;
             finding.last_seen.clone_from(&group.last_seen);
             finding.threads.clone_from(&group.threads);
-            report.add(finding);
+            all.push(Explained {
+                finding,
+                randoms: group.randoms.clone(),
+                decided: group.first.decided_here(),
+            });
         }
+        for handshake in self
+            .tracker
+            .followed()
+            .iter()
+            .filter(|handshake| handshake.outcome() == Outcome::Failed)
+        {
+            let randoms = random(handshake).into_iter().collect();
+            all.push(Explained {
+                finding: self.finding(handshake, knowledge),
+                randoms,
+                decided: handshake.decided_here(),
+            });
+        }
+        all
+    }
+
+    fn report_of(&self, explained: Vec<Explained>) -> Report {
+        let mut report = Report::empty();
+        report.handshakes = self.settled;
         for handshake in self.tracker.followed() {
             count(&mut report.handshakes, handshake);
-            if handshake.outcome() == Outcome::Failed {
-                report.add(self.finding(handshake, knowledge));
+        }
+        for Explained { mut finding, .. } in explained {
+            // The first handshake stands for all: what a later one adds would be gone again once it is settled.
+            if report.findings.iter().any(|known| known.same_cause_as(&finding)) {
+                finding.evidence.clear();
             }
+            report.add(finding);
         }
         report.verdict = Verdict::of(
             &report.handshakes,
@@ -167,6 +221,9 @@ impl Diagnoser {
         let thread = handshake.threads.first().map(|thread| thread.name.clone());
         if let Some(group) = self.groups.iter_mut().find(|group| group.key == key) {
             group.count += 1;
+            if group.randoms.len() < KEPT_RANDOMS {
+                group.randoms.extend(random(&handshake));
+            }
             group.last_seen = handshake.ended.or(group.last_seen.take());
             if let Some(thread) = thread
                 && group.threads.len() < KEPT_THREADS
@@ -183,6 +240,7 @@ impl Diagnoser {
         let last_seen = handshake.ended.clone();
         self.groups.push(Group {
             key,
+            randoms: random(&handshake).into_iter().collect(),
             first: Box::new(handshake),
             count: 1,
             last_seen,
@@ -301,6 +359,14 @@ fn count(counts: &mut HandshakeCounts, handshake: &Handshake) {
         Outcome::Failed => counts.failed += 1,
         Outcome::Open => counts.incomplete += 1,
     }
+}
+
+fn random(handshake: &Handshake) -> Option<String> {
+    handshake
+        .client_hello
+        .as_ref()
+        .map(|hello| hello.random.clone())
+        .filter(|random| !random.is_empty())
 }
 
 fn peer(handshake: &Handshake) -> Peer {

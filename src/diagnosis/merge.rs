@@ -1,5 +1,6 @@
 //! Reports of several sources to one.
 
+use super::catalogue::{self, Cause};
 use super::report::{Finding, HandshakeCounts, Report, Verdict};
 
 /// Evidence lines that a merged finding keeps.
@@ -77,13 +78,8 @@ impl Report {
     /// Root causes first: the most certain, then the most frequent, then the most recent.
     pub(super) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
-            (b.certainty, b.count, &b.last_seen, &a.cause, &a.summary).cmp(&(
-                a.certainty,
-                a.count,
-                &a.last_seen,
-                &b.cause,
-                &b.summary,
-            ))
+            let order = |finding: &Finding| (finding.certainty, finding.count, !finding.is_consequence());
+            (order(b), &b.last_seen, &a.cause, &a.summary).cmp(&(order(a), &a.last_seen, &b.cause, &b.summary))
         });
     }
 }
@@ -106,7 +102,20 @@ impl Verdict {
 }
 
 impl Finding {
-    fn same_cause_as(&self, other: &Finding) -> bool {
+    /// Whether another end's decision must lie behind this cause.
+    fn is_consequence(&self) -> bool {
+        const CONSEQUENCES: [&Cause; 5] = [
+            &catalogue::PEER_ALERT,
+            &catalogue::PEER_REJECTED_CERTIFICATE,
+            &catalogue::CLIENT_CERTIFICATE_REJECTED,
+            &catalogue::PEER_CLOSED_CONNECTION,
+            &catalogue::CONNECTION_RESET,
+        ];
+        CONSEQUENCES.iter().any(|cause| cause.id == self.cause)
+    }
+
+    /// Whether both say the same of the same peer.
+    pub(super) fn same_cause_as(&self, other: &Finding) -> bool {
         self.cause == other.cause && self.side == other.side && self.peer == other.peer && self.summary == other.summary
     }
 }

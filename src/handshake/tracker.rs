@@ -55,8 +55,8 @@ impl Tracker {
                 false
             }
             Kind::Fatal { alert, message, thrown } => {
-                let received =
-                    message.starts_with("Received fatal alert") || message.starts_with("Unknown alert description");
+                let alert = peers_alert(&message).map_or(alert, str::to_owned);
+                let received = peers_alert(&message).is_some();
                 self.fail(
                     Failure {
                         alert: Some(alert),
@@ -74,10 +74,11 @@ impl Tracker {
                     .first()
                     .map(|link| link.message.clone())
                     .unwrap_or_default();
-                let received = message.starts_with("Received fatal alert");
+                let alert = peers_alert(&message).map(str::to_owned);
+                let received = alert.is_some();
                 self.fail(
                     Failure {
-                        alert: None,
+                        alert,
                         received,
                         message,
                         thrown: *thrown,
@@ -197,18 +198,12 @@ impl Tracker {
         if let Kind::Certificates { chain, .. } = &kind {
             self.knowledge.saw(chain);
         }
-        let Some(index) = self.takes(&kind, origin) else {
+        let Some(index) = self.takes(&kind, origin).or_else(|| self.begun_before(&kind, origin)) else {
             return false;
         };
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
-        // A read that timed out leaves the socket open (since 11): the handshake may go on.
-        if handshake.outcome == Outcome::Failed
-            && handshake
-                .failure
-                .as_ref()
-                .is_some_and(|failure| failure.says("timed out"))
-        {
+        if handshake.may_go_on() {
             handshake.outcome = Outcome::Open;
             handshake.failure = None;
         }
@@ -253,20 +248,33 @@ impl Tracker {
                 handshake.ticket = true;
                 // The server has finished and goes on: this client has finished too, even if the log has lost the line.
                 if handshake.outcome == Outcome::Open {
-                    handshake.outcome = Outcome::Succeeded;
+                    handshake.succeed();
                     return true;
                 }
             }
             Kind::Finished { sender, .. } => {
                 handshake.finished[usize::from(sender == Sender::Peer)] = true;
                 if handshake.finished == [true; 2] && handshake.outcome == Outcome::Open {
-                    handshake.outcome = Outcome::Succeeded;
+                    handshake.succeed();
                     return true;
                 }
             }
             _ => {}
         }
         false
+    }
+
+    /// The handshake of a message in its midst, on a thread of which nothing is known: the log begins too late, or has a gap.
+    fn begun_before(&mut self, kind: &Kind, origin: &Origin) -> Option<usize> {
+        let telling = matches!(
+            kind,
+            Kind::ServerHello { .. } | Kind::Certificates { .. } | Kind::CertificateRequest { .. }
+        );
+        let known = self
+            .followed
+            .iter()
+            .any(|handshake| handshake.runs_on(&origin.thread_id, &origin.thread));
+        (telling && !known).then(|| self.begin(side_of(kind), origin))
     }
 
     /// The handshake that takes a message.
@@ -477,6 +485,17 @@ impl Handshake {
     }
 }
 
+/// The alert of the peer that a message echoes, fatal or, in the midst of a handshake, a warning that ends it.
+fn peers_alert(message: &str) -> Option<&str> {
+    const ECHOES: [&str; 4] = [
+        "Received fatal alert: ",
+        "Received handshake warning: ",
+        "handshake alert: ",
+        "Unknown alert description ",
+    ];
+    ECHOES.iter().find_map(|echo| message.strip_prefix(echo)).map(str::trim)
+}
+
 /// Which end this is, by the stack or by what only one end says.
 fn side_told(failure: &Failure) -> Option<Side> {
     const SERVER: [&str; 9] = [
@@ -533,12 +552,7 @@ fn side_of(kind: &Kind) -> Option<Side> {
 
 /// Whether a handshake can take a message now.
 fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
-    let timed_out = handshake.outcome == Outcome::Failed
-        && handshake
-            .failure
-            .as_ref()
-            .is_some_and(|failure| failure.says("timed out"));
-    if handshake.outcome != Outcome::Open && !timed_out {
+    if handshake.outcome != Outcome::Open && !handshake.may_go_on() {
         return matches!(kind, Kind::Ticket) && handshake.outcome == Outcome::Succeeded;
     }
     match kind {
@@ -671,6 +685,22 @@ mod tests {
                 "  java.net.SocketException: Connection reset",
             );
         assert_eq!(outcomes(&log), [(Outcome::Succeeded, false)]);
+    }
+
+    #[test]
+    fn a_broken_connection_on_an_event_loop_may_be_another() {
+        let broken = record(
+            "01",
+            "Fatal (INTERNAL_ERROR): closing inbound before receiving peer's close_notify",
+            "  javax.net.ssl.SSLException: closing inbound before receiving peer's close_notify",
+        );
+        let log = client_hello("01", "aa") + &broken;
+        assert_eq!(outcomes(&log), [(Outcome::Failed, false)]);
+        assert_eq!(
+            outcomes(&(log + &server_hello("01", "aa") + &finished("01"))),
+            [(Outcome::Succeeded, false)]
+        );
+        assert_eq!(outcomes(&broken), []);
     }
 
     #[test]

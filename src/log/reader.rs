@@ -1,6 +1,7 @@
 //! The push parser: bytes in any split, events out.
 
 use super::carrier::Carrier;
+use super::encoding::Decoder;
 use super::expand::{Expand, Step};
 use super::legacy::Legacy;
 use super::lines::Lines;
@@ -35,6 +36,7 @@ struct Open {
 /// Reads one log source.
 #[derive(Debug, Default)]
 pub struct Reader {
+    decoder: Decoder,
     lines: Lines,
     parser: Parser,
     bytes: u64,
@@ -58,14 +60,21 @@ impl Reader {
     /// Takes the next bytes, in any split, and calls back with what they say.
     pub fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(Event)) {
         self.bytes += bytes.len() as u64;
-        let parser = &mut self.parser;
-        self.lines.feed(bytes, |line| parser.line(line, &mut event));
+        let Self {
+            decoder, lines, parser, ..
+        } = self;
+        decoder.feed(bytes, |decoded| {
+            lines.feed(decoded, |line| parser.line(line, &mut event))
+        });
     }
 
     /// The input has ended: calls back with what was still open.
     pub fn finish(&mut self, mut event: impl FnMut(Event)) {
-        let parser = &mut self.parser;
-        self.lines.finish(|line| parser.line(line, &mut event));
+        let Self {
+            decoder, lines, parser, ..
+        } = self;
+        decoder.finish(|decoded| lines.feed(decoded, |line| parser.line(line, &mut event)));
+        lines.finish(|line| parser.line(line, &mut event));
         parser.close(&mut event);
         parser.legacy.finish(&mut event);
     }

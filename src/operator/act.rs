@@ -7,9 +7,10 @@ use kube::core::Status;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::observe::{Observed, workload};
+use super::observe::{DebugReplicaSet, Observed, workload};
 use super::plan::{Action, FINALIZER};
 use crate::session::{TLSDebugSession, TLSDebugSessionStatus};
+use crate::workload::ANNOTATION;
 use crate::workload::ownership::FIELD_MANAGER;
 use crate::workload::patch::Builder;
 
@@ -50,16 +51,8 @@ pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube:
                 .build();
             write(&deployments, &session.spec.target.name, patch).await
         }
-        Action::DeleteReplicaSet(set) => {
-            let parameters = DeleteParams::background().preconditions(Preconditions {
-                uid: Some(set.uid.clone()),
-                resource_version: Some(set.resource_version.clone()),
-            });
-            Api::<ReplicaSet>::namespaced(client.clone(), &namespace)
-                .delete(&set.name, &parameters)
-                .await
-                .map(|_| ())
-        }
+        Action::DeleteReplicaSet(set) => delete_replica_set(client, &namespace, set).await,
+        Action::UnmarkReplicaSet(set) => unmark_replica_set(client, &namespace, set).await,
         Action::DeleteSession => {
             let parameters = DeleteParams::background().preconditions(Preconditions {
                 uid: session.uid(),
@@ -75,6 +68,30 @@ pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube:
     }
 }
 
+/// Deletes a ReplicaSet as it was seen.
+pub(super) async fn delete_replica_set(client: &Client, namespace: &str, set: &DebugReplicaSet) -> kube::Result<()> {
+    let parameters = DeleteParams::background().preconditions(Preconditions {
+        uid: Some(set.uid.clone()),
+        resource_version: Some(set.resource_version.clone()),
+    });
+    let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
+    replica_sets.delete(&set.name, &parameters).await.map(|_| ())
+}
+
+/// Takes the record's copy off a ReplicaSet as it was seen.
+pub(super) async fn unmark_replica_set(client: &Client, namespace: &str, set: &DebugReplicaSet) -> kube::Result<()> {
+    let patch = Builder::default()
+        .test(&["metadata", "resourceVersion"], set.resource_version.as_str())
+        .remove(&["metadata", "annotations", ANNOTATION])
+        .build();
+    write(
+        &Api::<ReplicaSet>::namespaced(client.clone(), namespace),
+        &set.name,
+        patch,
+    )
+    .await
+}
+
 /// Reports a status; nothing is written where it is the same.
 pub async fn report(client: &Client, session: &TLSDebugSession, status: &TLSDebugSessionStatus) -> kube::Result<bool> {
     if session.status.as_ref() == Some(status) {
@@ -82,10 +99,12 @@ pub async fn report(client: &Client, session: &TLSDebugSession, status: &TLSDebu
     }
     let namespace = session.namespace().unwrap_or_default();
     let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), &namespace);
-    let patch = Builder::default()
-        .test(&["metadata", "uid"], session.uid().unwrap_or_default())
-        .add(&["status"], json!(status))
-        .build();
+    let mut patch = Builder::default().test(&["metadata", "uid"], session.uid().unwrap_or_default());
+    if let Some(stored) = &session.status {
+        // A replica that does not know yet that it no longer leads must not take a session back to an earlier phase.
+        patch = patch.test(&["status", "phase"], json!(stored.phase));
+    }
+    let patch = patch.add(&["status"], json!(status)).build();
     let parameters = PatchParams::apply(FIELD_MANAGER);
     match sessions
         .patch_status(&session.name_any(), &parameters, &Patch::Json::<()>(patch))
@@ -107,17 +126,25 @@ where
 }
 
 fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
-    let uid = Builder::default().test(&["metadata", "uid"], session.uid().unwrap_or_default());
+    // Another controller's finalizer that came in between must not be lost.
+    let unchanged = Builder::default()
+        .test(&["metadata", "uid"], session.uid().unwrap_or_default())
+        .test(
+            &["metadata", "resourceVersion"],
+            session.resource_version().unwrap_or_default(),
+        );
     let position = session.finalizers().iter().position(|finalizer| finalizer == FINALIZER);
     match (wanted, position) {
-        (true, None) if session.finalizers().is_empty() => uid.add(&["metadata", "finalizers"], json!([FINALIZER])),
-        (true, None) => uid.add(&["metadata", "finalizers", "-"], FINALIZER),
+        (true, None) if session.finalizers().is_empty() => {
+            unchanged.add(&["metadata", "finalizers"], json!([FINALIZER]))
+        }
+        (true, None) => unchanged.add(&["metadata", "finalizers", "-"], FINALIZER),
         (false, Some(position)) => {
             let position = position.to_string();
             let path = ["metadata", "finalizers", position.as_str()];
-            uid.test(&path, FINALIZER).remove(&path)
+            unchanged.test(&path, FINALIZER).remove(&path)
         }
-        _ => uid,
+        _ => unchanged,
     }
     .build()
 }
@@ -125,8 +152,10 @@ fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
 /// A failed `test` is answered 422 without details, exactly as a rejected template is: only a fresh read tells them apart.
 /// Admission webhooks choose their own code, 403 among them.
 async fn judge(client: &Client, observed: &Observed, action: &Action, status: Status) -> kube::Result<Outcome> {
-    if status.is_forbidden() && !status.message.starts_with("admission webhook") {
-        return Ok(Outcome::Forbidden(status.message));
+    let is_denied = status.message.starts_with("admission webhook") || status.message.contains("denied request");
+    let message = without_values(&status.message, observed);
+    if status.is_forbidden() && !is_denied {
+        return Ok(Outcome::Forbidden(message));
     }
     if status.is_not_found() || status.is_conflict() {
         return Ok(Outcome::Moved);
@@ -149,11 +178,33 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
             .is_some_and(|fresh| fresh.metadata.resource_version.as_ref() == Some(resource_version)),
         // Their preconditions fail with a conflict.
         Action::DeleteReplicaSet(_) | Action::DeleteSession => true,
-        Action::None | Action::AddFinalizer | Action::RemoveFinalizer => false,
+        Action::None | Action::AddFinalizer | Action::RemoveFinalizer | Action::UnmarkReplicaSet(_) => false,
     };
     Ok(if is_same {
-        Outcome::Rejected(status.message)
+        Outcome::Rejected(message)
     } else {
         Outcome::Moved
     })
+}
+
+/// A refusal may quote what it refuses; the variable's value may hold passwords.
+fn without_values(message: &str, observed: &Observed) -> String {
+    let variable = observed.session.spec.variable.name();
+    let containers = observed
+        .workload
+        .as_ref()
+        .and_then(|workload| workload.template.spec.as_ref())
+        .map(|pod| pod.containers.as_slice())
+        .unwrap_or_default();
+    let entries = containers.iter().flat_map(|container| container.env.iter().flatten());
+    entries
+        .filter(|entry| entry.name == variable)
+        .filter_map(|entry| entry.value.as_deref())
+        .filter(|value| !value.is_empty())
+        .fold(message.to_owned(), |message, value| {
+            let quoted = format!("{value:?}");
+            message
+                .replace(quoted.trim_matches('"'), "(its value)")
+                .replace(value, "(its value)")
+        })
 }

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::diagnosis::Diagnoser;
-use crate::diagnosis::report::{Certainty, Report};
+use crate::diagnosis::report::{Certainty, Peer, Report};
 use crate::operator::observe::DebugPod;
 use crate::session::TLSDebugSession;
 use crate::session::status::PodCapture;
@@ -51,6 +51,9 @@ pub struct Capture {
     shared: Arc<Shared>,
 }
 
+/// By the pod's uid and the container's restarts.
+type Lives = BTreeMap<(String, i32), Arc<Mutex<stream::State>>>;
+
 /// What the streams of one session share.
 pub struct Shared {
     client: Client,
@@ -59,8 +62,7 @@ pub struct Shared {
     news: Notify,
     bytes: AtomicU64,
     limit: u64,
-    /// By the pod's uid and the container's restarts.
-    lives: Mutex<BTreeMap<(String, i32), Arc<Mutex<stream::State>>>>,
+    lives: Mutex<Lives>,
 }
 
 impl Shared {
@@ -69,17 +71,17 @@ impl Shared {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
     }
 
-    fn lives(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Arc<Mutex<stream::State>>>> {
+    fn lives(&self) -> MutexGuard<'_, Lives> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a user must hear of at once: the causes, and how sure they are.
-    fn causes(&self) -> Vec<(String, Certainty)> {
+    /// What a user must hear of at once: the causes, how sure they are, and with whom.
+    fn causes(&self) -> Vec<(String, Certainty, Peer)> {
         let mut causes: Vec<_> = self
             .lives()
             .values()
             .flat_map(|life| stream::lock(life).diagnoser.report().findings)
-            .map(|finding| (finding.cause, finding.certainty))
+            .map(|finding| (finding.cause, finding.certainty, finding.peer))
             .collect();
         causes.sort();
         causes.dedup();
@@ -117,20 +119,23 @@ impl Capture {
                 continue;
             }
             uids.insert(pod.uid.clone());
-            lives.entry((pod.uid.clone(), restarts)).or_insert_with(|| {
-                let state = Arc::new(Mutex::new(stream::State::new(
-                    Diagnoser::new(pod.name.clone()),
-                    &pod.name,
-                )));
-                let life = stream::Life {
-                    pod: pod.name.clone(),
-                    uid: pod.uid.clone(),
-                    restarts,
-                };
-                let task = tokio::spawn(stream::follow(self.shared.clone(), life, state.clone()));
-                self.tasks.push(task.abort_handle());
-                state
-            });
+            // The kubelet keeps the log of one earlier life; it may hold the failure that ended it.
+            for restarts in [restarts - 1, restarts].into_iter().filter(|restarts| *restarts >= 0) {
+                lives.entry((pod.uid.clone(), restarts)).or_insert_with(|| {
+                    let state = Arc::new(Mutex::new(stream::State::new(
+                        Diagnoser::new(pod.name.clone()),
+                        &pod.name,
+                    )));
+                    let life = stream::Life {
+                        pod: pod.name.clone(),
+                        uid: pod.uid.clone(),
+                        restarts,
+                    };
+                    let task = tokio::spawn(stream::follow(self.shared.clone(), life, state.clone()));
+                    self.tasks.push(task.abort_handle());
+                    state
+                });
+            }
         }
     }
 

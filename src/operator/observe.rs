@@ -9,7 +9,7 @@ use kube::{Api, Client, ResourceExt};
 use super::capture::Captured;
 use crate::session::{Phase, TLSDebugSession, TargetKind};
 use crate::workload::Workload;
-use crate::workload::record::Change;
+use crate::workload::record::{ANNOTATION, Change, Record};
 
 /// The chart's ValidatingAdmissionPolicy, and its binding.
 pub const ADMISSION_POLICY: &str = "tlsdebugsessions.tlsdebug.io";
@@ -23,7 +23,7 @@ pub struct Observed {
     pub is_guarded: bool,
     /// Its target, where the kind is supported and the object exists.
     pub workload: Option<Workload>,
-    /// ReplicaSets of the workload whose template carries the flag.
+    /// ReplicaSets of the workload that bear this session's record.
     pub debug_replica_sets: Vec<DebugReplicaSet>,
     /// Pods that carry the flag, oldest first.
     pub debug_pods: Vec<DebugPod>,
@@ -31,7 +31,7 @@ pub struct Observed {
     pub captured: Captured,
 }
 
-/// A ReplicaSet whose template carries the flag.
+/// A ReplicaSet that bears a session's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebugReplicaSet {
     /// Its name.
@@ -42,6 +42,9 @@ pub struct DebugReplicaSet {
     pub resource_version: String,
     /// The larger of wanted and existing pods.
     pub replicas: i32,
+    /// Whether its pods carry the flag. Where not, the owner's revision was taken up while the record was there, and only
+    /// the record's copy is ours.
+    pub carries_flag: bool,
 }
 
 /// A pod that carries the flag.
@@ -76,10 +79,11 @@ pub async fn observe(
     requires_policy: bool,
 ) -> kube::Result<Observed> {
     // The policy is asked for before anything is touched, and not again.
-    let is_starting = session
-        .status
-        .as_ref()
-        .is_none_or(|status| status.phase == Phase::Pending);
+    let is_starting = session.metadata.deletion_timestamp.is_none()
+        && session
+            .status
+            .as_ref()
+            .is_none_or(|status| status.phase == Phase::Pending);
     let mut observed = Observed {
         is_guarded: !(requires_policy && is_starting) || has_admission_policy(client).await?,
         session,
@@ -96,6 +100,7 @@ pub async fn observe(
         return Ok(observed);
     };
     let namespace = observed.session.namespace().unwrap_or_default();
+    let session_uid = observed.session.uid().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
     let (replica_sets, pods) = tokio::try_join!(
         async {
@@ -108,7 +113,7 @@ pub async fn observe(
     observed.debug_replica_sets = replica_sets
         .items
         .iter()
-        .filter_map(|set| debug_replica_set(set, workload.uid(), &change))
+        .filter_map(|set| debug_replica_set(set, workload.uid(), &session_uid, &change))
         .collect();
     let mut pods = pods.items;
     pods.sort_by(|one, other| {
@@ -155,14 +160,17 @@ pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> 
     })
 }
 
-pub(super) fn debug_replica_set(set: &ReplicaSet, workload_uid: &str, change: &Change) -> Option<DebugReplicaSet> {
-    let is_owned = set
-        .owner_references()
-        .iter()
-        .any(|owner| owner.controller == Some(true) && owner.uid == workload_uid);
+/// The session's own ReplicaSets only: the Deployment controller copies the record onto those that it makes or takes up
+/// while the record is there (`deployment_util.go`, `SetNewReplicaSetAnnotations`). An older revision whose owner had
+/// set the same flag stays.
+pub(super) fn debug_replica_set(
+    set: &ReplicaSet,
+    workload_uid: &str,
+    session_uid: &str,
+    change: &Change,
+) -> Option<DebugReplicaSet> {
     let spec = set.spec.as_ref()?;
-    let carries = change.is_carried_by_pod(spec.template.as_ref()?.spec.as_ref()?);
-    (is_owned && carries).then(|| DebugReplicaSet {
+    is_marked(set, workload_uid, session_uid).then(|| DebugReplicaSet {
         replicas: spec
             .replicas
             .unwrap_or(1)
@@ -170,7 +178,24 @@ pub(super) fn debug_replica_set(set: &ReplicaSet, workload_uid: &str, change: &C
         name: set.name_any(),
         uid: set.uid().unwrap_or_default(),
         resource_version: set.resource_version().unwrap_or_default(),
+        carries_flag: spec
+            .template
+            .as_ref()
+            .and_then(|template| template.spec.as_ref())
+            .is_some_and(|pod| change.is_carried_by_pod(pod)),
     })
+}
+
+fn is_marked(set: &ReplicaSet, workload_uid: &str, session_uid: &str) -> bool {
+    let is_owned = set
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && owner.uid == workload_uid);
+    let record = set
+        .annotations()
+        .get(ANNOTATION)
+        .and_then(|text| serde_json::from_str::<Record>(text).ok());
+    is_owned && record.is_some_and(|record| record.session.uid == session_uid)
 }
 
 fn debug_pod(pod: &Pod, change: &Change) -> Option<DebugPod> {

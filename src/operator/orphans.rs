@@ -7,23 +7,26 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
+use super::act;
 use super::observe::{self, DebugReplicaSet};
 use crate::session::TLSDebugSession;
 use crate::workload::ownership::{self, FIELD_MANAGER};
 use crate::workload::patch::Builder;
-use crate::workload::record::{ANNOTATION, Change, Record, RecordOwner};
+use crate::workload::record::{ANNOTATION, Record, RecordOwner};
 use crate::workload::{Workload, restore};
 
 /// Between two looks at all workloads.
 const BETWEEN_SWEEPS: Duration = Duration::from_mins(1);
-/// What a terminal that made a change may be late with undoing it.
+/// What may pass after a record's deadline before this undoes the change in place of its owner.
 const GRACE: SignedDuration = SignedDuration::from_mins(1);
-/// How long a restored orphan's pods are waited for before its revision with the flag is left to the next look.
+/// How often giving ownership back is tried against writes of others.
+const ATTEMPTS: usize = 10;
+/// How long a restored orphan's pods are waited for before its revision with the flag is given up.
 const PATIENCE: Duration = Duration::from_mins(30);
 
 /// Looks for orphans and restores them, for ever. `namespaces`: those that are watched, all when empty.
@@ -63,9 +66,22 @@ async fn sweep(client: &Client, api: &Api<PartialObjectMeta<Deployment>>) -> kub
                 tracing::warn!(name = %object.name_any(), namespace = object.namespace(), "unreadable annotation {ANNOTATION}");
                 continue;
             };
-            if is_orphan(client, &record, Timestamp::now()).await? {
-                let namespace = object.namespace().unwrap_or_default();
-                tokio::spawn(restore_logged(client.clone(), namespace, object.name_any(), record));
+            let namespace = object.namespace().unwrap_or_default();
+            let name = object.name_any();
+            if record.session.namespace != namespace {
+                tracing::warn!(
+                    name,
+                    namespace,
+                    "annotation {ANNOTATION} names a session of another namespace"
+                );
+                continue;
+            }
+            match is_orphan(client, &record, Timestamp::now()).await {
+                Ok(true) => drop(tokio::spawn(restore_logged(client.clone(), namespace, name, record))),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(name, namespace, %error, "cannot tell whether the session of a record is gone")
+                }
             }
         }
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
@@ -76,11 +92,16 @@ async fn sweep(client: &Client, api: &Api<PartialObjectMeta<Deployment>>) -> kub
 }
 
 async fn is_orphan(client: &Client, record: &Record, now: Timestamp) -> kube::Result<bool> {
+    // Whoever was to undo the change is late: a terminal that was closed, a session whose status cannot be written.
+    if record
+        .deadline
+        .parse::<Timestamp>()
+        .is_ok_and(|deadline| deadline + GRACE < now)
+    {
+        return Ok(true);
+    }
     if record.owner == RecordOwner::Terminal {
-        return Ok(record
-            .deadline
-            .parse::<Timestamp>()
-            .is_ok_and(|deadline| deadline + GRACE < now));
+        return Ok(false);
     }
     let reference = &record.session;
     let session = match observe::session(client, &reference.namespace, &reference.name).await {
@@ -125,7 +146,10 @@ async fn restore(client: &Client, namespace: &str, name: &str, record: &Record) 
     let (patch, _) = restore::plan(&workload, change);
     let mut workload = Workload::from(deployments.patch(name, &parameters, &Patch::Json::<()>(patch)).await?);
     let path = ownership::value_path(&change.container, &change.variable);
-    while let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path) {
+    for _ in 0..ATTEMPTS {
+        let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path) else {
+            break;
+        };
         let patch = Builder::default()
             .test(
                 &["metadata", "resourceVersion"],
@@ -142,7 +166,7 @@ async fn restore(client: &Client, namespace: &str, name: &str, record: &Record) 
             Err(error) => return Err(error),
         };
     }
-    while !is_way_back_removed(client, namespace, &workload, change).await? {
+    while !is_way_back_removed(client, namespace, &workload, record).await? {
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
     Ok(())
@@ -152,7 +176,7 @@ async fn is_way_back_removed(
     client: &Client,
     namespace: &str,
     workload: &Workload,
-    change: &Change,
+    record: &Record,
 ) -> kube::Result<bool> {
     let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
     let all = replica_sets
@@ -161,19 +185,18 @@ async fn is_way_back_removed(
     let sets: Vec<DebugReplicaSet> = all
         .items
         .iter()
-        .filter_map(|set| observe::debug_replica_set(set, workload.uid(), change))
+        .filter_map(|set| observe::debug_replica_set(set, workload.uid(), &record.session.uid, &record.change))
         .collect();
-    for set in sets.iter().filter(|set| set.replicas == 0) {
-        let preconditions = Preconditions {
-            uid: Some(set.uid.clone()),
-            resource_version: Some(set.resource_version.clone()),
+    for set in sets.iter().filter(|set| set.replicas == 0 || !set.carries_flag) {
+        let written = if set.carries_flag {
+            act::delete_replica_set(client, namespace, set).await
+        } else {
+            act::unmark_replica_set(client, namespace, set).await
         };
-        match replica_sets
-            .delete(&set.name, &DeleteParams::background().preconditions(preconditions))
-            .await
-        {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+        match written {
+            Ok(()) => {}
+            // The next look sees it as it is now.
+            Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {}
             Err(error) => return Err(error),
         }
     }

@@ -62,6 +62,8 @@ pub enum Action {
     },
     /// Remove the way back to the flag.
     DeleteReplicaSet(DebugReplicaSet),
+    /// Take the record's copy off a revision of the owner's.
+    UnmarkReplicaSet(DebugReplicaSet),
     /// The session's time to live is over.
     DeleteSession,
 }

@@ -203,7 +203,7 @@ fn written(session: &TLSDebugSession, action: &Action) -> String {
         Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => {
             format!("TLSDebugSession {:?}", session.name_any())
         }
-        Action::DeleteReplicaSet(set) => format!("ReplicaSet {:?}", set.name),
+        Action::DeleteReplicaSet(set) | Action::UnmarkReplicaSet(set) => format!("ReplicaSet {:?}", set.name),
         Action::None | Action::Inject(_) | Action::Restore(_) | Action::GiveOwnershipBack { .. } => {
             format!("{} {:?}", target.kind, target.name)
         }

@@ -2,6 +2,8 @@
 //!
 //! The schema that is derived from the types says a few things in Rust's way: these are put in Kubernetes' way here.
 
+use std::fmt::Write as _;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -74,14 +76,16 @@ fn explain(field: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &field.items
         && let Some(values) = &items.enum_
     {
-        description.push_str(&format!(" Values: {}.", words(values.iter().map(|value| &value.0))));
+        // Writing to a String cannot fail.
+        let _ = write!(description, " Values: {}.", words(values.iter().map(|value| &value.0)));
     }
     if let Some(JSON(default)) = &field.default {
         let default = match default {
             Value::Array(values) => words(values),
             other => words([other]),
         };
-        description.push_str(&format!(" Default: {default}."));
+        // Writing to a String cannot fail.
+        let _ = write!(description, " Default: {default}.");
     }
 }
 

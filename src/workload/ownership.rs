@@ -51,7 +51,10 @@ pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String])
         }
     }
     after.retain(|entry| !is_operator(entry) || !is_empty(entry));
-    for owner in owners {
+    // The API server takes no entry of another operation or without a version, and would keep the ones it has.
+    let is_valid =
+        |owner: &&FieldOwner| matches!(owner.operation.as_str(), "Apply" | "Update") && !owner.api_version.is_empty();
+    for owner in owners.iter().filter(is_valid) {
         let existing = after
             .iter_mut()
             .find(|entry| entry.subresource.is_none() && owner_of(entry) == *owner);

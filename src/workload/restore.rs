@@ -46,47 +46,78 @@ pub fn carries_flag(workload: &Workload, change: &Change) -> bool {
     !matches!(undo(Builder::default(), workload, change).1, Outcome::AlreadyGone)
 }
 
+/// Where the flag is, and what is left of the value without it.
+struct Place {
+    container: usize,
+    entry: usize,
+    value: String,
+    remaining: String,
+    outcome: Outcome,
+}
+
+/// What was written counts wherever it has moved; somebody's edit of it is looked for where it was written.
+fn find(workload: &Workload, change: &Change) -> Option<Place> {
+    let containers = workload.template.spec.as_ref()?.containers.iter().enumerate();
+    let mut edited = None;
+    for (position, container) in containers {
+        let entries = container.env.as_deref().unwrap_or_default().iter().enumerate();
+        for (index, entry) in entries.filter(|(_, entry)| entry.name == change.variable) {
+            let Some(value) = entry.value.as_ref().filter(|_| entry.value_from.is_none()) else {
+                continue;
+            };
+            let place = |remaining: String, outcome| Place {
+                container: position,
+                entry: index,
+                value: value.clone(),
+                remaining,
+                outcome,
+            };
+            let hash = sha256(value);
+            if hash == change.sha256_written
+                && let Some(before) = value.strip_suffix(&change.appended)
+            {
+                return Some(place(before.to_owned(), Outcome::Exact));
+            }
+            if container.name == change.container
+                && change.sha256_before.as_ref() != Some(&hash)
+                && let Some(remaining) = environment::without_flag(value, change.flag())
+                && (!change.flag_present_before || environment::without_flag(&remaining, change.flag()).is_some())
+            {
+                edited = Some(place(remaining, Outcome::FlagRemoved));
+            }
+        }
+    }
+    edited
+}
+
 fn undo(builder: Builder, workload: &Workload, change: &Change) -> (Builder, Outcome) {
-    let Some((position, container)) = workload.container(&change.container) else {
+    let Some(place) = find(workload, change) else {
         return (builder, Outcome::AlreadyGone);
     };
-    let Some((index, entry)) = environment::entry(container, &change.variable) else {
-        return (builder, Outcome::AlreadyGone);
-    };
-    let Some(value) = entry.value.as_deref().filter(|_| entry.value_from.is_none()) else {
-        return (builder, Outcome::AlreadyGone);
-    };
-    let flag = change.flag();
-    let is_ours = sha256(value) == change.sha256_written;
-    let remaining = if is_ours {
-        value.strip_suffix(&change.appended).map(str::to_owned)
-    } else {
-        None
-    };
-    let (remaining, outcome) = match remaining {
-        Some(before) => (before, Outcome::Exact),
-        None => match environment::without_flag(value, flag) {
-            Some(edited) => (edited, Outcome::FlagRemoved),
-            None => return (builder, Outcome::AlreadyGone),
-        },
-    };
-    let (position, index) = (position.to_string(), index.to_string());
+    let (position, index) = (place.container.to_string(), place.entry.to_string());
     let list = ["spec", "template", "spec", "containers", position.as_str(), "env"];
     let entry_path = [&list[..], &[index.as_str()]].concat();
     let name_path = [&entry_path[..], &["name"]].concat();
     let value_path = [&entry_path[..], &["value"]].concat();
     let builder = builder
         .test(&name_path, change.variable.as_str())
-        .test(&value_path, value);
-    let builder = if change.entry_created && remaining.is_empty() {
-        let is_alone = container.env.as_ref().is_some_and(|entries| entries.len() == 1);
+        .test(&value_path, place.value.as_str());
+    let builder = if change.entry_created && place.remaining.is_empty() {
+        let container = workload
+            .template
+            .spec
+            .as_ref()
+            .map(|spec| &spec.containers[place.container]);
+        let is_alone = container
+            .and_then(|container| container.env.as_ref())
+            .is_some_and(|entries| entries.len() == 1);
         if change.list_created && is_alone {
             builder.remove(&list)
         } else {
             builder.remove(&entry_path)
         }
     } else {
-        builder.replace(&value_path, remaining)
+        builder.replace(&value_path, place.remaining)
     };
-    (builder, outcome)
+    (builder, place.outcome)
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tlsdebug::diagnosis::Limits;
 use tlsdebug::diagnosis::report::Report;
 use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Phase, TLSDebugSessionStatus};
@@ -40,12 +41,13 @@ async fn start(scenario: &Scenario, fault: &str, attempts: &str) {
         ("TLSDEBUG_FAULT", fault),
     ];
     let server = [&fast[..], &[("TLSDEBUG_ROLE", "server")]].concat();
-    let address = format!("bank.{}.svc.cluster.local:443", scenario.namespace);
+    let address = format!("bank.{}.svc.cluster.local", scenario.namespace);
     let client = [
         &fast[..],
         &[
             ("JAVA_CUSTOM_OPTS", "-Dorders.region=eu"),
-            ("TLSDEBUG_SERVER", &address),
+            ("TLSDEBUG_SERVER", "bank.example:443"),
+            ("TLSDEBUG_ADDRESS", &address),
             ("TLSDEBUG_ATTEMPTS", attempts),
             ("TLSDEBUG_INTERVAL_MS", "300"),
         ],
@@ -61,17 +63,19 @@ async fn start(scenario: &Scenario, fault: &str, attempts: &str) {
     scenario.rolled_out("orders").await;
 }
 
-/// What `tlsdebug diagnose` says about the log of the pod that the session reads.
-fn diagnosed_file(scenario: &Scenario, status: &TLSDebugSessionStatus) -> Report {
+/// What `tlsdebug diagnose` says about the log of the pod that the session reads, and how many lines that log has.
+fn diagnosed_file(scenario: &Scenario, status: &TLSDebugSessionStatus) -> (Report, u64) {
     let pod = &status.pods.first().expect("a pod was read").name;
     let log = scenario.path(&format!("{pod}.log"));
-    std::fs::write(&log, scenario.kubectl(&["logs", pod]).done()).unwrap();
+    let text = scenario.kubectl(&["logs", pod]).done();
+    std::fs::write(&log, &text).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_tlsdebug"))
         .args(["diagnose", "--output", "json"])
         .arg(log)
         .output()
         .unwrap();
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    (report, text.lines().count() as u64)
 }
 
 /// What is compared: everything that does not name the source.
@@ -96,9 +100,13 @@ fn essence(status: &TLSDebugSessionStatus) -> Value {
     json!({"verdict": status.verdict, "handshakes": status.handshakes, "findings": findings})
 }
 
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap()
+}
+
 /// The same of a report, as a status would hold it.
 fn essence_of_report(report: &Report) -> Value {
-    let report = report.truncated(tlsdebug::diagnosis::Limits::default());
+    let report = report.truncated(Limits::default());
     essence(&TLSDebugSessionStatus {
         verdict: Some(report.verdict),
         handshakes: Some(report.handshakes),
@@ -121,11 +129,13 @@ fn missing_intermediate_is_found_and_is_what_the_file_says() {
         assert_eq!(status.cause.as_deref(), Some("MissingIntermediate"), "{status:#?}");
         assert_eq!(condition(&status, ConditionType::Diagnosed).status, "True");
         // The client has given up, so the log stands still.
-        let report = diagnosed_file(scenario, &status);
-        let status = scenario.status_with("session", "the whole log to be read", |status| {
-            essence(status) == essence_of_report(&report)
-        });
-        let status = status.await;
+        let (report, lines) = diagnosed_file(scenario, &status);
+        let status = scenario
+            .status_with("session", "the whole log to be read", |status| {
+                status.pods[0].lines == lines
+            })
+            .await;
+        assert_eq!(pretty(&essence(&status)), pretty(&essence_of_report(&report)));
         assert_eq!(
             status.cause.as_ref(),
             report.findings.first().map(|finding| &finding.cause)

@@ -9,7 +9,7 @@ use crate::support::sessions::condition;
 use crate::support::workloads::literal;
 use crate::support::{Scenario, scenario};
 
-/// The lines of `kubectl get` with times and ages replaced.
+/// The lines of `kubectl get` with what is different in every run replaced.
 fn table(scenario: &Scenario, arguments: &[&str]) -> String {
     let text = scenario.kubectl(&[&["get", "tds"], arguments].concat()).done();
     let time = regex::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap();
@@ -19,6 +19,7 @@ fn table(scenario: &Scenario, arguments: &[&str]) -> String {
         let line = age.replace(line.trim_end(), "  AGE").into_owned();
         blanks.replace_all(&time.replace_all(&line, "TIME"), " | ").into_owned()
     };
+    let text = text.replace(&scenario.namespace, "NAMESPACE");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -63,8 +64,15 @@ fn columns_conditions_and_events_over_a_life() {
         );
         scenario.create_session("refused", "ordres", &json!({}));
         scenario.finished("refused").await;
-        insta::assert_snapshot!(table(scenario, &[]), @"");
-        insta::assert_snapshot!(table(scenario, &["--output", "wide", "running"]), @"");
+        insta::assert_snapshot!(table(scenario, &[]), @r#"
+        NAME | PHASE | TARGET | CAUSE | SUMMARY | EXPIRES | AGE
+        refused | Failed | ordres | There is no Deployment "ordres" in namespace "NAMESPACE". Look with kubectl get deployments -n NAMESPACE, and create a new session with the right spec.target.name. | AGE
+        running | Capturing | orders | Reading; no handshake has failed so far. | TIME | AGE
+        "#);
+        insta::assert_snapshot!(table(scenario, &["--output", "wide", "running"]), @r"
+        NAME | PHASE | TARGET | CAUSE | SUMMARY | EXPIRES | FAILED | VERDICT | AGE
+        running | Capturing | orders | Reading; no handshake has failed so far. | TIME | 0 | AGE
+        ");
 
         scenario.stop_session("running");
         let status = scenario.finished("running").await;

@@ -84,6 +84,80 @@ fn a_carrier_does_not_change_the_report() {
 }
 
 #[test]
+fn a_file_of_windows_in_utf_16() {
+    for name in LOGS {
+        let bytes = log(name);
+        let text = String::from_utf8_lossy(&bytes);
+        let wide: Vec<u8> = [0xff, 0xfe]
+            .into_iter()
+            .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+            .collect();
+        assert_eq!(report(&wide), report(&bytes), "{name}");
+    }
+}
+
+#[test]
+fn prefixes_of_any_form_are_learned() {
+    for name in LOGS
+        .iter()
+        .filter(|name| !name.contains("empty-prop") && !name.contains("expand"))
+    {
+        let plain = report(&log(name));
+        let same = |found: &Report, carrier: &str| {
+            assert_eq!(plain.handshakes, found.handshakes, "{carrier}: {name}");
+            assert_eq!(
+                plain.findings[0].summary, found.findings[0].summary,
+                "{carrier}: {name}"
+            );
+            assert_eq!(
+                plain.findings[0].evidence, found.findings[0].evidence,
+                "{carrier}: {name}"
+            );
+        };
+        same(&carried(name, |_, line| format!("orders-7d9f msr {line}")), "stern");
+        same(
+            &carried(name, |_, line| format!("orders-7d9f › msr │ {line}")),
+            "stern with bars",
+        );
+        same(
+            &carried(name, |number, line| {
+                format!("Nov 23 15:00:{:02} host java[123]: {line}", number % 60)
+            }),
+            "journald",
+        );
+        same(
+            &carried(name, |number, line| {
+                format!("14:29:{:02},678 ERROR [stderr] (default I/O-2) {line}", number % 60)
+            }),
+            "WildFly",
+        );
+        same(
+            &carried(name, |number, line| {
+                format!("2021/08/23 06:52:{:02} | {line}", number % 60)
+            }),
+            "date only",
+        );
+        same(&carried(name, |_, line| format!("app-1  | {line}")), "compose");
+        same(&carried(name, |_, line| format!("ISSERVER|| {line}")), "ISSERVER");
+        same(
+            &carried(name, |number, line| {
+                format!(
+                    "[11/23/26 14:56:{:02}:000 GMT] 0000008f SystemErr     R {line}",
+                    number % 60
+                )
+            }),
+            "WebSphere",
+        );
+        same(
+            &carried(name, |_, line| {
+                serde_json::json!({"level": "ERROR", "message": line}).to_string()
+            }),
+            "JSON encoder",
+        );
+    }
+}
+
+#[test]
 fn partial_lines_of_the_runtime_are_joined() {
     for name in LOGS {
         let bytes = log(name);
@@ -182,6 +256,41 @@ proptest! {
         }
         diagnoser.finish();
         prop_assert_eq!(diagnoser.report(), report(&bytes));
+    }
+
+    #[test]
+    fn how_the_threads_interleave_does_not_matter(choices in prop::collection::vec(0usize..8, 3000)) {
+        let bytes = log("17.0.15-par3-untrusted-client");
+        let text = String::from_utf8_lossy(&bytes);
+        // The records of each thread, in order.
+        let mut threads: Vec<(String, std::collections::VecDeque<String>)> = Vec::new();
+        let mut current = 0;
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("javax.net.ssl|") {
+                let thread = rest.split('|').nth(2).unwrap().to_owned();
+                current = threads.iter().position(|(name, _)| *name == thread).unwrap_or(threads.len());
+                if current == threads.len() {
+                    threads.push((thread, std::collections::VecDeque::new()));
+                }
+                threads[current].1.push_back(String::new());
+            }
+            if let Some(record) = threads.get_mut(current).and_then(|(_, records)| records.back_mut()) {
+                let _ = writeln!(record, "{line}");
+            }
+        }
+        let mut shuffled = String::new();
+        let mut choices = choices.into_iter().cycle();
+        while threads.iter().any(|(_, records)| !records.is_empty()) {
+            let index = choices.next().unwrap_or(0) % threads.len();
+            if let Some(record) = threads[index].1.pop_front() {
+                shuffled.push_str(&record);
+            }
+        }
+        let (plain, mixed) = (report(&bytes), report(shuffled.as_bytes()));
+        prop_assert_eq!(plain.handshakes, mixed.handshakes);
+        prop_assert_eq!(plain.findings.len(), mixed.findings.len());
+        prop_assert_eq!(&plain.findings[0].summary, &mixed.findings[0].summary);
+        prop_assert_eq!(plain.findings[0].certainty, mixed.findings[0].certainty);
     }
 
     #[test]

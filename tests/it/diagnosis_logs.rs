@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tlsdebug::diagnosis::Diagnoser;
-use tlsdebug::diagnosis::report::Report;
+use tlsdebug::diagnosis::report::{Report, Side};
 use tlsdebug::render::{Style, text};
 
 fn logs() -> PathBuf {
@@ -138,4 +138,30 @@ fn posted_logs_never_panic_and_good_ones_are_not_blamed() {
             assert_eq!(report.handshakes.failed, 0, "{}", fields[1]);
         }
     }
+}
+
+#[test]
+fn one_ends_reason_explains_the_others_failure() {
+    let mut ends = Vec::new();
+    for side in ["client", "server"] {
+        let mut diagnoser = Diagnoser::new(side);
+        diagnoser.feed(&log(&format!("11.0.33-proto-mismatch-c12-s13-{side}")));
+        diagnoser.finish();
+        ends.push(diagnoser);
+    }
+    let alone = ends[0].report();
+    let joined = Diagnoser::join(&ends);
+    assert_eq!((joined.handshakes.failed, joined.findings.len()), (2, 2));
+    let client = joined
+        .findings
+        .iter()
+        .find(|finding| finding.side == Side::Client)
+        .unwrap();
+    assert!(!alone.findings[0].explanation.contains("TLSv1.3"));
+    assert!(
+        client.explanation.contains("this server accepts TLSv1.3"),
+        "{}",
+        client.explanation
+    );
+    assert!(client.evidence.iter().any(|line| line.source == "server"));
 }

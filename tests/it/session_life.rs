@@ -113,6 +113,7 @@ impl World {
             Action::GiveOwnershipBack { managed_fields, .. } => {
                 self.deployment.as_mut().unwrap()["metadata"]["managedFields"] = json!(managed_fields);
             }
+            Action::UnmarkReplicaSet(_) => unreachable!("no revision of the owner's bears the record here"),
             Action::DeleteReplicaSet(set) => {
                 assert_eq!(set.replicas, 0);
                 self.debug_replicas = None;
@@ -204,6 +205,7 @@ fn replica_set(replicas: i32) -> DebugReplicaSet {
         uid: "r-1".into(),
         resource_version: "1".into(),
         replicas,
+        carries_flag: true,
     }
 }
 
@@ -434,4 +436,31 @@ fn an_ended_session_lets_go_of_itself_and_does_nothing_more() {
     assert_eq!(plan.action, Action::None);
     assert_eq!(Some(&plan.status), world.session.as_ref().unwrap().status.as_ref());
     assert!(!plan.capture && !plan.watch);
+}
+
+#[test]
+fn a_flag_that_the_owner_had_set_stays() {
+    let value = json!("-Da=1 -Djavax.net.debug=ssl,handshake");
+    let mut world = World::new(&spec());
+    let own = |world: &mut World, value: &Value| {
+        let deployment = world.deployment.as_mut().unwrap();
+        deployment["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = value.clone();
+    };
+    own(&mut world, &value);
+    world.run(None);
+    assert_eq!(world.phase(), Phase::Completed);
+    let deployment = world.deployment.as_ref().unwrap();
+    let left = &deployment["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"];
+    assert_eq!(*left, value);
+    assert_eq!(deployment["metadata"]["generation"], 3, "one edit there, one back");
+}
+
+#[test]
+fn nothing_is_touched_before_the_status_could_be_written() {
+    let mut world = World::new(&spec());
+    for _ in 0..10 {
+        let plan = plan(&world.observe(), world.now);
+        world.write(&plan.action);
+    }
+    assert_eq!(world.deployment, World::new(&spec()).deployment);
 }

@@ -12,12 +12,13 @@ The operator's rights in a namespace whose sessions it serves. There is none on 
   verbs: [patch]
 # It reads the template and the rollout, adds the flag and takes it off again, and finds what an interrupted session left.
 - apiGroups: [apps]
-  resources: [deployments, statefulsets, daemonsets]
+  resources: [deployments]
   verbs: [get, list, watch, patch]
-# Once no pod uses the flag, the revision with it is deleted: `kubectl rollout undo` would bring the flag back.
+# Once no pod uses the flag, the revision with it is deleted: `kubectl rollout undo` would bring the flag back. The
+# Deployment controller may have copied the record onto a revision of the owner's, from which it is taken off.
 - apiGroups: [apps]
-  resources: [replicasets, controllerrevisions]
-  verbs: [get, list, delete]
+  resources: [replicasets]
+  verbs: [list, patch, delete]
 # It finds the pods that carry the flag.
 - apiGroups: [""]
   resources: [pods]

@@ -11,6 +11,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return Some(broken(case, &HANDSHAKE_TIMEOUT, "did not answer in time"));
     }
     let closed = [
+        "before receiving peer's close_notify",
         "Remote host terminated the handshake",
         "Remote host closed connection",
         "SSL peer shut down incorrectly",

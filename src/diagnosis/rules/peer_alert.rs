@@ -7,9 +7,9 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let alert = case.peer_alert()?;
     let straight = case.handshake.client_hello.is_some() && case.is_client() && !case.peer_answered();
     let stage = if straight {
-        "straight after the ClientHello"
+        " straight after the ClientHello"
     } else {
-        "during the handshake"
+        ""
     };
     let remaining = match alert {
         "handshake_failure" if straight && !case.offered_suites().is_empty() => format!(
@@ -32,7 +32,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     Some(Diagnosis {
         cause: &PEER_ALERT,
         certainty: Certainty::Proven,
-        summary: format!("{} ended the handshake {stage} with the alert {alert}", case.peer()),
+        summary: format!("{} ended the handshake{stage} with the alert {alert}", case.peer()),
         explanation: remaining,
         topics: &[Topic::ClientHello, Topic::ServerHello],
     })

@@ -1,6 +1,6 @@
 //! Lines of a followed log: cutting them, taking their timestamps off, and knowing those that were read before.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +36,14 @@ impl Cutter {
         }
     }
 
+    /// Hands an unfinished last line on: nothing more will come.
+    pub fn finish(&mut self, mut line: impl FnMut(&[u8])) {
+        if !self.pending.is_empty() {
+            line(&self.pending);
+            self.pending.clear();
+        }
+    }
+
     /// Forgets an incomplete line: after a break it is read again from its start.
     pub fn reset(&mut self) {
         self.pending.clear();
@@ -63,7 +71,10 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct Overlap {
-    seen: Vec<(Timestamp, u64)>,
+    /// How often each remembered line was read.
+    seen: HashMap<(Timestamp, u64), u32>,
+    /// Earlier lines are no longer remembered, but were read: reading goes forward.
+    forgotten_before: Option<Timestamp>,
     until: Timestamp,
     matched: bool,
 }
@@ -84,14 +95,15 @@ impl Memory {
     pub fn resume(&mut self) -> Option<Timestamp> {
         let last = self.last?;
         let since = Timestamp::from_second(last.as_second()).ok()? - SignedDuration::from_secs(1);
-        let seen = self
-            .ring
-            .iter()
-            .filter(|(timestamp, _)| *timestamp >= since)
-            .copied()
-            .collect();
+        let mut seen = HashMap::new();
+        for line in self.ring.iter().filter(|(timestamp, _)| *timestamp >= since) {
+            *seen.entry(*line).or_insert(0) += 1;
+        }
+        let is_full = self.ring.len() == REMEMBERED;
+        let forgotten_before = self.ring.iter().map(|line| line.0).min().filter(|_| is_full);
         self.overlap = Some(Overlap {
             seen,
+            forgotten_before,
             until: last,
             matched: false,
         });
@@ -104,8 +116,12 @@ impl Memory {
         text.hash(&mut hasher);
         let line = (timestamp, hasher.finish());
         if let Some(overlap) = &mut self.overlap {
-            if let Some(position) = overlap.seen.iter().position(|seen| *seen == line) {
-                overlap.seen.swap_remove(position);
+            if overlap.forgotten_before.is_some_and(|oldest| timestamp < oldest) {
+                overlap.matched = true;
+                return Judgement::Known;
+            }
+            if let Some(count) = overlap.seen.get_mut(&line).filter(|count| **count > 0) {
+                *count -= 1;
                 overlap.matched = true;
                 return Judgement::Known;
             }
@@ -173,6 +189,27 @@ mod tests {
             "the same text twice in the same instant"
         );
         assert_eq!(memory.judge(at(1600), b"c"), Judgement::New);
+    }
+
+    #[test]
+    fn a_flood_that_is_no_longer_remembered_is_not_read_twice() {
+        let mut memory = Memory::default();
+        let lines = i64::try_from(REMEMBERED).expect("small") * 2;
+        let line = |number: i64| {
+            (
+                Timestamp::from_microsecond(1_700_000_000_500_000 + number).expect("valid"),
+                number.to_string(),
+            )
+        };
+        for (timestamp, text) in (0..lines).map(line) {
+            memory.judge(timestamp, text.as_bytes());
+        }
+        memory.resume();
+        for (timestamp, text) in (0..lines).map(line) {
+            assert_eq!(memory.judge(timestamp, text.as_bytes()), Judgement::Known);
+        }
+        let (timestamp, text) = line(lines);
+        assert_eq!(memory.judge(timestamp, text.as_bytes()), Judgement::New);
     }
 
     #[test]

@@ -53,6 +53,20 @@ impl State {
             cutter: Cutter::default(),
         }
     }
+
+    /// Nothing more will come: what only reading on needs is let go.
+    fn finish(&mut self) {
+        let Self {
+            cutter,
+            memory,
+            diagnoser,
+            gaps,
+            ..
+        } = self;
+        cutter.finish(|line| take(line, memory, diagnoser, gaps));
+        self.diagnoser.finish();
+        self.memory = Memory::default();
+    }
 }
 
 /// A state that a panicking task left behind is still as true as it was.
@@ -108,23 +122,33 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             since_time,
             ..LogParams::default()
         };
+        let lines = lock(&state).diagnoser.lines();
         match pods.log_stream(&life.pod, &parameters).await {
             Ok(stream) => match read(stream, &shared, &state).await {
                 Ok(End::Limit) => break,
                 Ok(End::Closed) if !follow => break,
-                Ok(End::Closed) => retry = FIRST_RETRY,
+                Ok(End::Closed) => {}
                 Err(error) => tracing::debug!(pod = life.pod, %error, "log stream broke"),
             },
-            Err(error) if !follow => {
-                tracing::debug!(pod = life.pod, %error, "the rest of the log cannot be read");
+            // The log of an ended life is gone with its container.
+            Err(kube::Error::Api(status)) if !follow && [400, 404].contains(&status.code) => {
+                tracing::debug!(
+                    pod = life.pod,
+                    reason = status.message,
+                    "the rest of the log cannot be read"
+                );
                 lock(&state).gaps += 1;
                 break;
             }
             Err(error) => tracing::debug!(pod = life.pod, %error, "cannot open the log stream"),
         }
+        // A stream that brings nothing and closes is opened ever more slowly.
+        if lock(&state).diagnoser.lines() > lines {
+            retry = FIRST_RETRY;
+        }
         pause(&mut retry).await;
     }
-    lock(&state).diagnoser.finish();
+    lock(&state).finish();
     shared.news.notify_one();
 }
 
@@ -147,28 +171,38 @@ async fn read(stream: impl AsyncBufRead, shared: &Shared, state: &Mutex<State>) 
         if !shared.take(bytes.len()) {
             return Ok(End::Limit);
         }
-        let mut state = lock(&state);
+        let mut state = lock(state);
         let state = &mut *state;
         let before = state.diagnoser.revision();
-        state.cutter.feed(bytes, |line| {
-            let text = match split_timestamp(line) {
-                Some((timestamp, text)) => match state.memory.judge(timestamp, text) {
-                    Judgement::Known => return,
-                    Judgement::New => text,
-                    Judgement::NewAfterGap => {
-                        state.gaps += 1;
-                        text
-                    }
-                },
-                None => line,
-            };
-            state.diagnoser.feed(text);
-            state.diagnoser.feed(b"\n");
-        });
+        let State {
+            cutter,
+            memory,
+            diagnoser,
+            gaps,
+            ..
+        } = state;
+        cutter.feed(bytes, |line| take(line, memory, diagnoser, gaps));
         if state.diagnoser.revision() != before {
             shared.news.notify_one();
         }
     }
+}
+
+/// Takes one line as the kubelet gives it.
+fn take(line: &[u8], memory: &mut Memory, diagnoser: &mut Diagnoser, gaps: &mut u64) {
+    let text = match split_timestamp(line) {
+        Some((timestamp, text)) => match memory.judge(timestamp, text) {
+            Judgement::Known => return,
+            Judgement::New => text,
+            Judgement::NewAfterGap => {
+                *gaps += 1;
+                text
+            }
+        },
+        None => line,
+    };
+    diagnoser.feed(text);
+    diagnoser.feed(b"\n");
 }
 
 async fn now(pods: &Api<Pod>, life: &Life, container: &str) -> kube::Result<Now> {

@@ -26,7 +26,11 @@ impl Draft<'_> {
         if let Some((workload, change)) = self.change() {
             let is_held_by_another = matches!(workload.record(), Some(Ok(_))) && self.own_record().is_none();
             let has_record = self.own_record().is_some();
+            let path = ownership::value_path(&change.container, &change.variable);
             if has_record || (!is_held_by_another && restore::carries_flag(workload, &change)) {
+                if self.note_editors(workload, &path) {
+                    return self.now(Action::None);
+                }
                 let (patch, _) = restore::plan(workload, &change);
                 return self.now(Action::Restore(patch));
             }
@@ -42,24 +46,25 @@ impl Draft<'_> {
                 "TemplateRestored",
                 "The pod template is what it was before, or what others have made of it since.",
             );
-            let path = ownership::value_path(&change.container, &change.variable);
-            if !change.entry_created
-                && let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path)
-            {
+            if let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path) {
                 let resource_version = workload.metadata.resource_version.clone().unwrap_or_default();
                 return self.now(Action::GiveOwnershipBack {
                     managed_fields,
                     resource_version,
                 });
             }
+            let sets = &observed.debug_replica_sets;
+            if let Some(set) = sets.iter().find(|set| !set.carries_flag) {
+                return self.now(Action::UnmarkReplicaSet(set.clone()));
+            }
             // Until the controller has seen the restored template it may still make a ReplicaSet of the one with the flag.
             if workload.rollout.observed
-                && let Some(set) = observed.debug_replica_sets.iter().find(|set| set.replicas == 0)
+                && let Some(set) = sets.iter().find(|set| set.replicas == 0)
             {
                 return self.now(Action::DeleteReplicaSet(set.clone()));
             }
             let has_pods = observed.debug_pods.iter().any(|pod| !pod.terminating);
-            if has_pods || !observed.debug_replica_sets.is_empty() || !workload.rollout.observed {
+            if has_pods || !sets.is_empty() || !workload.rollout.observed {
                 self.pods_are_ending(workload);
                 return self.wait(None);
             }
@@ -97,6 +102,22 @@ impl Draft<'_> {
         } else {
             Action::None
         })
+    }
+
+    /// Ownership goes to whoever has edited the value during the session, where somebody has; reported before the value is
+    /// written, because that makes the operator its owner. Returns whether there is something to report.
+    fn note_editors(&mut self, workload: &Workload, path: &[String]) -> bool {
+        let editors: Vec<_> = ownership::owners(&workload.metadata, path)
+            .into_iter()
+            .filter(|owner| owner.manager != ownership::FIELD_MANAGER)
+            .collect();
+        match &mut self.status.injection {
+            Some(injection) if !editors.is_empty() && injection.change.owners != editors => {
+                injection.change.owners = editors;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether the status tells of a change of the very object that is there now.

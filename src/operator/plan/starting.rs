@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use super::{Action, Draft, Plan, created, duration, instant};
 use crate::operator::observe::ADMISSION_POLICY;
-use crate::session::conditions::ConditionType;
+use crate::session::conditions::{self, ConditionType};
 use crate::session::{Phase, Strategy, TargetKind};
 use crate::workload::inject::{self, Request};
 use crate::workload::record::{Change, SessionReference};
@@ -75,14 +75,13 @@ impl Draft<'_> {
         };
         if !self.observed.is_guarded {
             let policy = ADMISSION_POLICY;
-            return self.refused_for_now(
+            return self.fail_untouched(
                 "AdmissionPolicyMissing",
                 &format!(
                     "The ValidatingAdmissionPolicy {policy} or its binding is not installed, so whoever may create a session \
                      would gain the operator's rights. Install it (chart value admissionPolicy.enabled), or give up its \
-                     protection (chart value requireAdmissionPolicy: false)."
+                     protection (chart value requireAdmissionPolicy: false), and create a new session. Nothing was changed."
                 ),
-                deadline,
             );
         }
         match inject::plan(workload, &request) {
@@ -94,7 +93,15 @@ impl Draft<'_> {
                     "The session can be carried out.",
                 );
                 self.status.warnings = warnings;
-                self.now(Action::Inject(patch))
+                // Nothing is touched by an operator that cannot write what it does into the status.
+                let stored = self.observed.session.status.as_ref();
+                let is_reported =
+                    stored.is_some_and(|status| conditions::is_true(&status.conditions, ConditionType::Accepted));
+                self.now(if is_reported {
+                    Action::Inject(patch)
+                } else {
+                    Action::None
+                })
             }
             Err(refusal) if refusal.transient => self.refused_for_now(refusal.reason, &refusal.message, deadline),
             Err(refusal) => self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message)),

@@ -1,0 +1,75 @@
+//! Both ends of a connection: what one end's log proves explains what the other end only felt.
+//!
+//! The random of the ClientHello is in both ends' logs and ties their handshakes together.
+
+use std::collections::HashMap;
+
+use super::report::{Certainty, Finding, Side};
+
+/// Lines of the other end's evidence that a finding takes over.
+const TAKEN_LINES: usize = 3;
+
+/// A finding and the handshakes that it explains.
+#[derive(Debug)]
+pub(super) struct Explained {
+    pub(super) finding: Finding,
+    /// Randoms of the handshakes, as many as are kept.
+    pub(super) randoms: Vec<String>,
+    /// This end made the decision; the other end only learnt of it, by an alert or a broken connection.
+    pub(super) decided: bool,
+}
+
+/// Lets every finding that learnt of its failure from the other end tell that end's reason, where a log of it is at hand.
+pub(super) fn resolve<'a>(all: impl IntoIterator<Item = &'a mut Explained>) {
+    let mut all: Vec<&mut Explained> = all.into_iter().collect();
+    let mut decided: HashMap<(String, Side), usize> = HashMap::new();
+    for (index, explained) in all.iter().enumerate().filter(|(_, explained)| explained.decided) {
+        for random in explained.randoms.iter().filter(|random| !random.is_empty()) {
+            decided.insert((random.clone(), explained.finding.side), index);
+        }
+    }
+    for index in 0..all.len() {
+        if all[index].decided {
+            continue;
+        }
+        let other = match all[index].finding.side {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        };
+        let reason = all[index]
+            .randoms
+            .iter()
+            .find_map(|random| decided.get(&(random.clone(), other)).copied());
+        if let Some(reason) = reason {
+            let reason = all[reason].finding.clone();
+            explain(&mut all[index].finding, &reason);
+        }
+    }
+}
+
+fn explain(finding: &mut Finding, reason: &Finding) {
+    let end = match reason.side {
+        Side::Client => "client",
+        Side::Server => "server",
+    };
+    finding.explanation = format!(
+        "The log of the other end holds the same connection and tells the reason: {} ({}). {}",
+        reason.cause, reason.summary, finding.explanation
+    );
+    if finding.cause != reason.cause && reason.certainty == Certainty::Proven {
+        finding.summary = format!(
+            "{}; the reason is in the {end}'s log: {}",
+            finding.summary, reason.summary
+        );
+    }
+    finding.certainty = finding.certainty.max(reason.certainty);
+    finding.remedies.clone_from(&reason.remedies);
+    let from = reason.evidence.len().saturating_sub(TAKEN_LINES);
+    finding.evidence.extend(
+        reason.evidence[from..]
+            .iter()
+            .filter(|line| !finding.evidence.contains(line))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+}

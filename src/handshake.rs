@@ -161,6 +161,8 @@ pub struct Handshake {
     /// Its messages may belong to another handshake that ran at the same time.
     pub uncertain: bool,
     outcome: Outcome,
+    /// It failed because the connection broke.
+    broken: bool,
     finished: [bool; 2],
     ticket: bool,
     awaits_retry: bool,
@@ -237,7 +239,7 @@ impl Handshake {
     /// Whether it may go on though it seems to have failed: a read that timed out leaves the socket open (since 11), and on
     /// the thread of an event loop a connection that broke may have been another one.
     fn may_go_on(&self) -> bool {
-        self.outcome == Outcome::Failed && self.failure.as_ref().is_some_and(Failure::is_transport)
+        self.outcome == Outcome::Failed && self.broken
     }
 
     /// It has succeeded: what only a diagnosis of a failure needs is let go.
@@ -273,6 +275,7 @@ impl Handshake {
             failure: None,
             uncertain: false,
             outcome: Outcome::Open,
+            broken: false,
             finished: [false; 2],
             ticket: false,
             awaits_retry: false,

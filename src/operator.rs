@@ -22,8 +22,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::runtime::controller::{Config as ControllerConfig, Controller};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Predicate, WatchStreamExt, predicates, reflector, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -53,28 +54,13 @@ pub enum Error {
 
 /// Runs until SIGTERM or SIGINT. Sessions go on where they are when the next operator starts.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let client = Client::try_default().await.map_err(Error::Client)?;
-    let (wake, woken) = mpsc::unbounded_channel();
-    let context = Arc::new(Context::new(client.clone(), &settings, wake));
+    let client = client().await?;
+    let scopes = scopes(&settings);
+    let (wakes, woken): (Vec<_>, Vec<_>) = scopes.iter().map(|_| mpsc::unbounded_channel()).unzip();
+    let wakes = scopes.iter().cloned().zip(wakes).collect();
+    let context = Arc::new(Context::new(client.clone(), &settings, wakes));
     let admin = admin::bind(&settings.admin_address).await?;
     let admin = tokio::spawn(admin::serve(admin, context.clone()));
-
-    let woken = futures::stream::unfold(woken, |mut woken| async {
-        woken.recv().await.map(|item| (item, woken))
-    });
-    let triggers = futures::stream::select_all(sessions(&client, &settings).into_iter().map(|api| {
-        let config = watcher::Config::default();
-        watcher(api, config).default_backoff().boxed()
-    }));
-    let (store, writer) = reflector::store();
-    let triggers = triggers
-        .reflect(writer)
-        .applied_objects()
-        // A status write of our own must not wake us; the finalizer's write and the deletion must.
-        .predicate_filter(
-            predicates::generation.combine(predicates::finalizers),
-            kube::runtime::PredicateConfig::default(),
-        );
     let lease = settings
         .lease_namespace
         .as_ref()
@@ -92,21 +78,15 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         }
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.watch_namespaces, "operator started");
-    let vanished = forget_vanished(context.clone(), store.clone());
-    let controller = Controller::for_stream(triggers, store)
-        .with_config(ControllerConfig::default().concurrency(32))
-        .reconcile_on(woken)
-        .run(reconcile::reconcile, reconcile::on_error, context)
-        .for_each(|result| async {
-            if let Err(error) = result {
-                tracing::debug!(%error, "reconcile");
-            }
-        });
+    let controllers = scopes
+        .iter()
+        .zip(woken)
+        .map(|(scope, woken)| serve(scope.as_ref(), woken, context.clone()));
+    let controllers = futures::future::join_all(controllers);
     let sweep = orphans::sweep_forever(client.clone(), settings.watch_namespaces.clone());
     let result = tokio::select! {
         () = sweep => Ok(()),
-        () = vanished => Ok(()),
-        () = controller => Ok(()),
+        _ = controllers => Ok(()),
         () = terminated => Ok(()),
         () = kept(lease.as_ref()) => Err(Error::LeaseLost),
     };
@@ -118,10 +98,64 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     result
 }
 
-async fn forget_vanished(context: Arc<Context>, sessions: reflector::Store<TLSDebugSession>) {
+/// A client whose faults come back to the reconcile: its own retries of a throttled request would last minutes, and no
+/// other look at the session could begin in the meantime.
+async fn client() -> Result<Client, Error> {
+    let mut config = Config::infer()
+        .await
+        .map_err(|error| Error::Client(kube::Error::InferConfig(error)))?;
+    config.default_retry = false;
+    Client::try_from(config).map_err(Error::Client)
+}
+
+/// Serves one namespace, or all. Each has a store of its own: a watch that begins anew replaces its whole store.
+async fn serve(
+    namespace: Option<&String>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<TLSDebugSession>>,
+    context: Arc<Context>,
+) {
+    let client = context.client();
+    let api: Api<TLSDebugSession> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let woken = futures::stream::unfold(woken, |mut woken| async {
+        woken.recv().await.map(|item| (item, woken))
+    });
+    let (store, writer) = reflector::store();
+    let triggers = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects()
+        // A status write of our own must not wake us; the finalizer's write and the deletion must.
+        .predicate_filter(
+            predicates::generation.combine(predicates::finalizers),
+            kube::runtime::PredicateConfig::default(),
+        );
+    let vanished = forget_vanished(namespace, context.clone(), store.clone());
+    let controller = Controller::for_stream(triggers, store)
+        .with_config(ControllerConfig::default().concurrency(32))
+        .reconcile_on(woken)
+        .run(reconcile::reconcile, reconcile::on_error, context)
+        .for_each(|result| async {
+            if let Err(error) = result {
+                tracing::debug!(%error, "reconcile");
+            }
+        });
+    tokio::select! {
+        () = controller => {}
+        () = vanished => {}
+    }
+}
+
+async fn forget_vanished(
+    namespace: Option<&String>,
+    context: Arc<Context>,
+    sessions: reflector::Store<TLSDebugSession>,
+) {
     loop {
         tokio::time::sleep(Duration::from_mins(1)).await;
-        context.retain(&sessions);
+        context.retain(namespace, &sessions);
     }
 }
 
@@ -147,15 +181,11 @@ async fn shutdown_signal() {
     }
 }
 
-/// The namespaces' session APIs: one for all namespaces, or one for each that is watched.
-fn sessions(client: &Client, settings: &Settings) -> Vec<Api<TLSDebugSession>> {
+/// What is watched: each namespace that is named, or all of them at once.
+fn scopes(settings: &Settings) -> Vec<Option<String>> {
     if settings.watch_namespaces.is_empty() {
-        vec![Api::all(client.clone())]
+        vec![None]
     } else {
-        settings
-            .watch_namespaces
-            .iter()
-            .map(|namespace| Api::namespaced(client.clone(), namespace))
-            .collect()
+        settings.watch_namespaces.iter().cloned().map(Some).collect()
     }
 }

@@ -360,6 +360,7 @@ impl Tracker {
         }
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
+        handshake.broken = failure.is_transport();
         handshake.failure = Some(failure);
         handshake.keep(Topic::Failure, lines);
         handshake.outcome = Outcome::Failed;
@@ -384,6 +385,7 @@ impl Tracker {
                 alert: failure.alert.or(alert),
                 ..failure
             };
+            handshake.broken = failure.is_transport();
             handshake.failure = Some(failure);
             handshake.keep(Topic::Failure, lines);
         }

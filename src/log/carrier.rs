@@ -1,6 +1,7 @@
 //! What carries a line: container runtimes, kubectl, service wrappers, loggers. Stripped line by line, detected, nested.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::{memchr, memmem};
 use serde::Deserialize;
@@ -22,6 +23,12 @@ const LEGACY: [&[u8]; 4] = [
     b"adding as trusted cert:",
     b"*** Certificate chain",
 ];
+
+// Searchers are made once: making one costs as much as searching a line.
+static LOGGER_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(LOGGER));
+static STARS_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"*** "));
+static ADDING_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"adding as"));
+static JVM_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"jvm "));
 
 /// Takes the carriers off the lines of one source.
 #[derive(Debug, Default)]
@@ -125,7 +132,7 @@ impl Carrier {
         if line.starts_with(LOGGER) {
             return carried(line);
         }
-        if let Some(at) = memmem::find(line, LOGGER)
+        if let Some(at) = LOGGER_FINDER.find(line)
             && at <= PREFIX_LIMIT
         {
             self.learn(&line[..at]);
@@ -162,7 +169,7 @@ fn legacy_start(line: &[u8]) -> Option<usize> {
     ) {
         return None;
     }
-    if memmem::find(head, b"*** ").is_none() && memmem::find(head, b"adding as").is_none() {
+    if STARS_FINDER.find(head).is_none() && ADDING_FINDER.find(head).is_none() {
         return None;
     }
     LEGACY
@@ -257,7 +264,7 @@ fn runtime_tag(text: &[u8]) -> Option<(bool, &[u8])> {
 /// Tanuki's Java Service Wrapper: columns set off by ` | `, of which one is `jvm N`.
 fn service_wrapper(line: &[u8]) -> Option<&[u8]> {
     let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
-    let jvm = memmem::find(head, b"jvm ")?;
+    let jvm = JVM_FINDER.find(head)?;
     if jvm > 24
         || !head[..jvm]
             .iter()

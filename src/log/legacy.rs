@@ -521,12 +521,14 @@ fn split_thread(line: &[u8]) -> Option<(&[u8], &[u8])> {
         b"IOException in getSession()",
     ];
     let head = line.get(..400).unwrap_or(line);
-    memchr::memmem::find_iter(head, b", ").find_map(|at| {
-        let what = &line[at + 2..];
-        WHAT.iter()
-            .any(|start| what.starts_with(start))
-            .then(|| (&line[..at], what))
-    })
+    memchr::memchr_iter(b',', head)
+        .filter(|at| head.get(at + 1) == Some(&b' '))
+        .find_map(|at| {
+            let what = &line[at + 2..];
+            WHAT.iter()
+                .any(|start| what.starts_with(start))
+                .then(|| (&line[..at], what))
+        })
 }
 
 /// `SEND TLSv1.2 ALERT:  fatal, description = X` or `RECV TLSv1.2 ALERT:  fatal, X`.

@@ -224,7 +224,7 @@ mod tests {
     fn a_thread_name_may_hold_the_separator() {
         let line =
             b"javax.net.ssl|DEBUG|01 34|kafka | adminclient-1|2026-11-23 24:54:54.220 GMT-05:00|null:-1|Session(1|A) (";
-        let header = header(line).unwrap();
+        let header = header(line).expect("a whole header");
         assert_eq!(header.thread, b"kafka | adminclient-1");
         assert_eq!(header.time, b"2026-11-23 24:54:54.220 GMT-05:00");
         assert_eq!(header.message, b"Session(1|A)");
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_virtual_thread_has_no_name() {
-        let header = header(b"javax.net.ssl|DEBUG|21||2026-11-23 14:54:54.220 GMT|A.java:1|x").unwrap();
+        let header = header(b"javax.net.ssl|DEBUG|21||2026-11-23 14:54:54.220 GMT|A.java:1|x").expect("a whole header");
         assert_eq!(
             (header.thread_id, header.thread, header.opens),
             (&b"21"[..], &b""[..], false)

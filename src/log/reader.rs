@@ -64,7 +64,7 @@ impl Reader {
             decoder, lines, parser, ..
         } = self;
         decoder.feed(bytes, |decoded| {
-            lines.feed(decoded, |line| parser.line(line, &mut event))
+            lines.feed(decoded, |line| parser.line(line, &mut event));
         });
     }
 

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::diagnosis::Diagnoser;
-use crate::diagnosis::report::{Certainty, Peer, Report};
+use crate::diagnosis::report::{Certainty, Peer, Report, Verdict};
 use crate::operator::observe::DebugPod;
 use crate::session::TLSDebugSession;
 use crate::session::status::PodCapture;
@@ -49,6 +49,48 @@ pub struct Captured {
 pub struct Capture {
     tasks: Vec<AbortHandle>,
     shared: Arc<Shared>,
+    stored: Stored,
+}
+
+/// What the status held when these streams began: an earlier operator's answer. It stands until everything that it was
+/// drawn from has been read again, which never happens where a pod is gone or its log was rotated.
+#[derive(Debug, Default)]
+struct Stored {
+    pods: Vec<PodCapture>,
+    report: Option<Report>,
+}
+
+impl Stored {
+    fn of(session: &TLSDebugSession) -> Self {
+        let Some(status) = session.status.as_ref().filter(|status| !status.pods.is_empty()) else {
+            return Self::default();
+        };
+        Self {
+            pods: status.pods.clone(),
+            report: Some(Report {
+                verdict: status.verdict.unwrap_or(Verdict::NoDebugOutput),
+                handshakes: status.handshakes.unwrap_or_default(),
+                findings: status.findings.clone(),
+                warnings: Vec::new(),
+            }),
+        }
+    }
+
+    fn holds(&self, life: &PodCapture) -> bool {
+        self.pods.iter().any(|stored| is_same_life(stored, life))
+    }
+
+    /// Whether all of it has been read again.
+    fn is_covered_by(&self, read: &[PodCapture]) -> bool {
+        self.pods.iter().all(|stored| {
+            read.iter()
+                .any(|now| is_same_life(stored, now) && now.lines >= stored.lines)
+        })
+    }
+}
+
+fn is_same_life(one: &PodCapture, other: &PodCapture) -> bool {
+    (&one.uid, one.restarts) == (&other.uid, other.restarts)
 }
 
 /// By the pod's uid and the container's restarts.
@@ -106,6 +148,7 @@ impl Capture {
         Self {
             tasks: vec![notifier],
             shared,
+            stored: Stored::of(session),
         }
     }
 
@@ -139,7 +182,7 @@ impl Capture {
         }
     }
 
-    /// What the streams have brought so far.
+    /// What the streams have brought so far, with what was stored before them.
     #[must_use]
     pub fn captured(&self) -> Captured {
         let limit_reached = self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit;
@@ -161,6 +204,17 @@ impl Capture {
                 gaps: state.gaps,
             });
             reports.push(state.diagnoser.report());
+        }
+        if !self.stored.is_covered_by(&captured.pods) {
+            // Lives are told apart, so that no handshake counts twice.
+            let (mut pods, mut merged) = (self.stored.pods.clone(), Vec::from_iter(self.stored.report.clone()));
+            for (pod, report) in captured.pods.into_iter().zip(reports) {
+                if !self.stored.holds(&pod) {
+                    pods.push(pod);
+                    merged.push(report);
+                }
+            }
+            (captured.pods, reports) = (pods, merged);
         }
         if !reports.is_empty() {
             captured.report = Some(Report::merge(reports));

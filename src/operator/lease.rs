@@ -17,7 +17,7 @@ use tokio::time::Instant;
 /// How long a lease lasts after its last renewal.
 const DURATION: Duration = Duration::from_secs(15);
 /// How often the holder renews it.
-const RENEWAL: Duration = Duration::from_secs(4);
+const RENEWAL: Duration = Duration::from_secs(3);
 /// How often a replica that waits looks at it.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -58,19 +58,25 @@ impl LeaderLease {
         let mut renewed = Instant::now();
         loop {
             tokio::time::sleep(RENEWAL).await;
-            match self.renew().await {
-                Ok(true) => renewed = Instant::now(),
-                Ok(false) => {
+            match tokio::time::timeout(RENEWAL, self.renew()).await {
+                Ok(Ok(true)) => {
+                    renewed = Instant::now();
+                    continue;
+                }
+                Ok(Ok(false)) => {
                     tracing::error!(lease = self.name, "another replica holds the leader lease");
                     return;
                 }
-                Err(error) if renewed.elapsed() + RENEWAL >= DURATION => {
-                    tracing::error!(lease = self.name, %error, "the leader lease could not be renewed in time");
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(lease = self.name, %error, "cannot renew the leader lease; will try again");
-                }
+                Ok(Err(error)) => tracing::warn!(lease = self.name, %error, "cannot renew the leader lease"),
+                Err(_) => tracing::warn!(
+                    lease = self.name,
+                    "the API server does not answer; the leader lease is not renewed"
+                ),
+            }
+            // The next attempt may take as long again, and another replica may act once the lease is over.
+            if renewed.elapsed() + 2 * RENEWAL >= DURATION {
+                tracing::error!(lease = self.name, "the leader lease could not be renewed in time");
+                return;
             }
         }
     }
@@ -131,7 +137,10 @@ impl LeaderLease {
             return Ok(false);
         }
         spec.renew_time = Some(MicroTime(Timestamp::now()));
-        created(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+        self.api
+            .replace(&self.name, &PostParams::default(), &lease)
+            .await
+            .map(|_| true)
     }
 
     fn claim(&self, before: Option<&LeaseSpec>) -> LeaseSpec {

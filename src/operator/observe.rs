@@ -92,6 +92,15 @@ pub async fn observe(
         debug_pods: Vec::new(),
         captured,
     };
+    if observed
+        .session
+        .status
+        .as_ref()
+        .is_some_and(|status| status.phase.is_finished())
+    {
+        // Nothing is decided by it any more.
+        return Ok(observed);
+    }
     observed.workload = workload(client, &observed.session).await?;
     let Some(workload) = &observed.workload else {
         return Ok(observed);

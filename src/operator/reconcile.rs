@@ -1,6 +1,6 @@
 //! One look at one session: observe, plan, act, report.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
 /// What all reconciles share.
 pub struct Context {
     client: Client,
-    wake: Wake,
+    wakes: BTreeMap<Option<String>, Wake>,
     recorder: Recorder,
     requires_policy: bool,
     active: Mutex<HashMap<String, Active>>,
@@ -41,19 +41,30 @@ struct Active {
 }
 
 impl Context {
-    /// Nothing runs yet.
+    /// Nothing runs yet. `wakes` has the way to each namespace that is watched, or one to all under `None`.
     #[must_use]
-    pub fn new(client: Client, settings: &Settings, wake: Wake) -> Self {
+    pub fn new(client: Client, settings: &Settings, wakes: BTreeMap<Option<String>, Wake>) -> Self {
         let recorder = events::recorder(client.clone(), &settings.identity);
         Self {
             client,
-            wake,
+            wakes,
             recorder,
             requires_policy: settings.require_admission_policy,
             active: Mutex::default(),
             failures: Mutex::default(),
             metrics: Metrics::default(),
         }
+    }
+
+    /// The client that all share.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    fn wake(&self, session: &TLSDebugSession) -> Option<Wake> {
+        let own = self.wakes.get(&session.namespace());
+        own.or_else(|| self.wakes.get(&None)).cloned()
     }
 
     fn captured(&self, uid: &str) -> Captured {
@@ -73,6 +84,7 @@ impl Context {
             return;
         }
         let session = &observed.session;
+        let Some(wake) = self.wake(session) else { return };
         let active = all.entry(uid.to_owned()).or_insert_with(|| Active {
             session: ObjectRef::from_obj(session),
             capture: None,
@@ -82,7 +94,7 @@ impl Context {
             Some(workload) if plan.watch => {
                 active
                     .watch
-                    .get_or_insert_with(|| Watch::start(self.client.clone(), session, workload, self.wake.clone()));
+                    .get_or_insert_with(|| Watch::start(self.client.clone(), session, workload, wake.clone()));
             }
             _ => active.watch = None,
         }
@@ -91,7 +103,7 @@ impl Context {
                 let container = injection.change.container.clone();
                 let capture = active
                     .capture
-                    .get_or_insert_with(|| Capture::new(self.client.clone(), session, container, self.wake.clone()));
+                    .get_or_insert_with(|| Capture::new(self.client.clone(), session, container, wake));
                 capture.follow(&observed.debug_pods, session.spec.max_pods);
             }
             None => active.capture = None,
@@ -111,13 +123,15 @@ impl Context {
     }
 
     /// Ends what runs for sessions that vanished without a last look, because their finalizer was taken off by force.
-    pub fn retain(&self, sessions: &Store<TLSDebugSession>) {
+    pub fn retain(&self, namespace: Option<&String>, sessions: &Store<TLSDebugSession>) {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         active.retain(|uid, active| {
-            sessions
-                .get(&active.session)
-                .is_some_and(|session| session.metadata.uid.as_ref() == Some(uid))
+            let is_elsewhere = namespace.is_some_and(|namespace| active.session.namespace.as_ref() != Some(namespace));
+            let session = sessions.get(&active.session);
+            is_elsewhere || session.is_some_and(|session| session.metadata.uid.as_ref() == Some(uid))
         });
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.retain(|uid, _| active.contains_key(uid));
     }
 
     fn forget(&self, uid: &str) {
@@ -126,8 +140,22 @@ impl Context {
     }
 }
 
-/// One look at one session.
+/// A request may hang, because its connection was dropped without a word; the next look must not wait for it. Every write
+/// may be cut off: the next look sees whether it went through.
+const LONGEST_LOOK: Duration = Duration::from_secs(20);
+
+/// One look at one session, which ends in time.
 pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
+    let look = Box::pin(look(session.clone(), context.clone()));
+    if let Ok(next) = tokio::time::timeout(LONGEST_LOOK, look).await {
+        return next;
+    }
+    context.metrics.errors.inc();
+    tracing::warn!(session = %session.name_any(), namespace = session.namespace(), "the API server does not answer; will try again");
+    Ok(Next::requeue(Duration::from_secs(1)))
+}
+
+async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
     context.metrics.reconciles.inc();
     let client = &context.client;
     let (namespace, name) = (session.namespace().unwrap_or_default(), session.name_any());
@@ -192,7 +220,13 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
 pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc<Context>) -> Next {
     context.metrics.errors.inc();
     let wait = context.backoff(&session.uid().unwrap_or_default());
-    tracing::warn!(session = %session.name_any(), namespace = session.namespace(), %error, wait = ?wait, "will try again");
+    let advice = match error {
+        kube::Error::Api(status) if status.is_forbidden() => {
+            "the operator's ServiceAccount lacks a right of the chart's roles: helm upgrade gives it"
+        }
+        _ => "will try again",
+    };
+    tracing::warn!(session = %session.name_any(), namespace = session.namespace(), %error, wait = ?wait, "{advice}");
     Next::requeue(wait)
 }
 

@@ -301,6 +301,13 @@ fn warnings(workload: &Workload, change: &Change) -> Vec<String> {
         warnings
             .push("A single replica without surge: the service is down while the pod is replaced, twice.".to_owned());
     }
+    if workload.rollout.forgets {
+        warnings.push(
+            "revisionHistoryLimit is 0: the ReplicaSet of before is deleted during the session, and an equal one is made \
+             afterwards."
+                .to_owned(),
+        );
+    }
     let container = workload.container(&change.container).map(|(_, container)| container);
     if container.is_some_and(|container| container.liveness_probe.is_some() && container.startup_probe.is_none()) {
         warnings.push(

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// How far a controller has brought its pods to the template.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "four independent facts of the API")]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts of the API")]
 pub struct Rollout {
     /// The controller does not act on changes of the template.
     pub paused: bool,
@@ -23,6 +23,8 @@ pub struct Rollout {
     pub recreate: bool,
     /// A rollout may run more pods than wanted.
     pub surges: bool,
+    /// No old revision is kept.
+    pub forgets: bool,
 }
 
 impl Rollout {
@@ -42,6 +44,7 @@ impl Rollout {
             replicas: status.and_then(|status| status.replicas).unwrap_or(0),
             available_replicas: status.and_then(|status| status.available_replicas).unwrap_or(0),
             recreate: strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("Recreate"),
+            forgets: spec.and_then(|spec| spec.revision_history_limit) == Some(0),
             surges: match surge {
                 None => true,
                 Some(IntOrString::Int(count)) => *count > 0,

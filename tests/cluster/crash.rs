@@ -127,3 +127,56 @@ fn killed_again_and_again_at_any_moment() {
         assert!(begin.elapsed() < PATIENCE);
     });
 }
+
+#[test]
+fn pod_that_is_gone_when_the_operator_comes_back() {
+    scenario("pod-gone-meanwhile", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({}));
+        let status = scenario
+            .status_with("session", "to read a pod", |status| !status.pods.is_empty())
+            .await;
+        scenario.settled("orders").await;
+        scenario.kill_operator();
+        scenario.kubectl(&["delete", "pod", &status.pods[0].name]).done();
+        scenario.start_operator();
+        // The answer that was drawn from the old pod stands, and what the new one prints is added to it.
+        let status = scenario
+            .status_with("session", "to read the new pod", |status| status.pods.len() == 2)
+            .await;
+        assert_eq!(status.phase, Phase::Capturing);
+        scenario.stop_session("session");
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn two_operators_that_both_believe_to_be_the_leader() {
+    scenario("two-operators", async |scenario| {
+        let names = ["one", "two"];
+        for name in names {
+            scenario.apply(&deployment(name, &literal()));
+        }
+        let mut before = Vec::new();
+        for name in names {
+            scenario.rolled_out(name).await;
+            before.push(scenario.snapshot(name).await);
+        }
+        let other = scenario.another_operator();
+        for name in names {
+            scenario.create_session(name, name, &json!({}));
+        }
+        for name in names {
+            scenario.reached(name, Phase::Capturing).await;
+            scenario.stop_session(name);
+        }
+        for (name, before) in names.iter().zip(&before) {
+            let status = scenario.finished(name).await;
+            assert_eq!((status.phase, status.failure), (Phase::Completed, None));
+            scenario.assert_as_before(name, before).await;
+        }
+        drop(other);
+    });
+}

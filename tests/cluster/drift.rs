@@ -7,7 +7,7 @@ use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Failure, Phase};
 use tlsdebug::workload::ANNOTATION;
 
-use crate::support::sessions::condition;
+use crate::support::sessions::{condition, has_condition};
 use crate::support::workloads::{FLAG, deployment, literal};
 use crate::support::{Scenario, kubectl, scenario};
 
@@ -171,5 +171,33 @@ fn created_anew_from_a_copy_with_flag_and_record() {
         assert_eq!(after["spec"], before["spec"]);
         assert!(after["metadata"]["annotations"][ANNOTATION].is_null(), "{after:#}");
         scenario.assert_no_flag("orders").await;
+    });
+}
+
+#[test]
+fn paused_in_mid_session() {
+    scenario("paused-meanwhile", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({}));
+        scenario.reached("session", Phase::Capturing).await;
+        scenario.settled("orders").await;
+        scenario.kubectl(&["rollout", "pause", "deployment/orders"]).done();
+        scenario.stop_session("session");
+        let status = scenario
+            .status_with("session", "to tell of the pause", |status| {
+                has_condition(status, ConditionType::Restored, "False", "TargetIsPaused")
+            })
+            .await;
+        assert_eq!(status.phase, Phase::Restoring);
+        assert_eq!(condition(&status, ConditionType::TemplateRestored).status, "True");
+        assert!(
+            condition(&status, ConditionType::Restored)
+                .message
+                .contains("kubectl rollout resume")
+        );
+        scenario.kubectl(&["rollout", "resume", "deployment/orders"]).done();
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
     });
 }

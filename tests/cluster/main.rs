@@ -8,6 +8,7 @@ mod crash;
 mod diagnosis;
 mod drift;
 mod endings;
+mod installed;
 mod refusals;
 mod restoration;
 mod rights;

@@ -66,7 +66,7 @@ fn literal_of_a_server_side_apply_comes_back() {
 fn literal_of_a_client_side_apply_comes_back() {
     scenario("literal-client-side", async |scenario| {
         comes_back(scenario, &deployment("orders", &literal()), |manifest| {
-            scenario.apply(manifest)
+            scenario.apply(manifest);
         })
         .await;
     });
@@ -92,7 +92,7 @@ fn absent_variable_in_a_list_comes_back() {
 fn absent_variable_without_a_list_comes_back() {
     scenario("absent-without-list", async |scenario| {
         comes_back(scenario, &deployment("orders", &Value::Null), |manifest| {
-            scenario.apply(manifest)
+            scenario.apply(manifest);
         })
         .await;
     });

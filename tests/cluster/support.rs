@@ -7,7 +7,7 @@ pub mod sessions;
 pub mod snapshot;
 pub mod workloads;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
@@ -34,6 +34,7 @@ pub struct Scenario {
     pub phases: Phases,
     directory: TempDir,
     operator: RefCell<Option<Operator>>,
+    has_release: Cell<bool>,
 }
 
 /// Runs a scenario in a namespace of its own, with an operator already running. What it needs to be understood is printed
@@ -53,8 +54,12 @@ pub fn scenario(name: &str, body: impl AsyncFnOnce(&Scenario)) {
         .unwrap();
     let outcome = runtime.block_on(async {
         let scenario = Scenario::new(name).await;
-        scenario.start_operator();
-        let outcome = AssertUnwindSafe(body(&scenario)).catch_unwind().await;
+        let whole = async {
+            scenario.grant_rights();
+            scenario.start_operator();
+            body(&scenario).await;
+        };
+        let outcome = AssertUnwindSafe(whole).catch_unwind().await;
         if outcome.is_err() {
             scenario.explain();
         }
@@ -73,15 +78,14 @@ impl Scenario {
         let namespace = format!("tlsdebug-{name}-{}", std::process::id());
         kubectl(&["create", "namespace", &namespace]).done();
         let phases = Phases::watch(client.clone(), &namespace);
-        let scenario = Self {
+        Self {
             client,
             namespace,
             phases,
             directory: TempDir::new().unwrap(),
             operator: RefCell::default(),
-        };
-        scenario.grant_rights();
-        scenario
+            has_release: Cell::default(),
+        }
     }
 
     /// A file of this scenario's own.
@@ -138,6 +142,16 @@ impl Scenario {
         }
         let log = std::fs::read_to_string(self.path(operator::LOG)).unwrap_or_default();
         let skipped = log.lines().count().saturating_sub(200);
+        if self.has_release.get() {
+            let logs = [
+                "logs",
+                "--selector",
+                "app.kubernetes.io/name=tlsdebug",
+                "--prefix",
+                "--tail=100",
+            ];
+            println!("--- kubectl {}\n{}", logs.join(" "), self.kubectl(&logs).text());
+        }
         println!("--- operator log, its last lines");
         log.lines().skip(skipped).for_each(|line| println!("{line}"));
     }
@@ -154,6 +168,7 @@ impl Scenario {
         {
             self.kubectl(&["patch", session, "--type", "merge", "--patch", &without]);
         }
+        self.uninstall_chart();
         let policies = "validatingadmissionpolicybindings,validatingadmissionpolicies";
         kubectl(&[
             "delete",

@@ -16,6 +16,9 @@ pub const LOG: &str = "operator.log";
 /// The name of the ServiceAccount, its Role and its RoleBinding.
 pub const ACCOUNT: &str = "tlsdebug";
 
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/tlsdebug");
+const RELEASE: &str = "installed";
+
 /// A running operator; dropping it kills it.
 pub struct Operator {
     child: Child,
@@ -32,13 +35,12 @@ impl Drop for Operator {
 impl Scenario {
     /// Gives the operator's ServiceAccount the rights that the chart gives in a namespace that it watches.
     pub fn grant_rights(&self) {
-        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/tlsdebug");
         let watch = format!("watchNamespaces={{{}}}", self.namespace);
         let mut helm = Command::new("helm");
         helm.args([
             "template",
             ACCOUNT,
-            chart,
+            CHART,
             "--namespace",
             &self.namespace,
             "--set",
@@ -56,6 +58,37 @@ impl Scenario {
             &manifests,
         )
         .done();
+    }
+
+    /// Installs the chart for the scenario's namespace; it is uninstalled with the scenario.
+    pub fn install_chart(&self, values: &[&str]) {
+        let watch = format!("watchNamespaces={{{}}}", self.namespace);
+        let mut helm = Command::new("helm");
+        helm.args([
+            "install",
+            RELEASE,
+            CHART,
+            "--namespace",
+            &self.namespace,
+            "--wait",
+            "--timeout",
+            "90s",
+        ])
+        // The scenarios' own installation of the definition is not the release's.
+        .args(["--set", "crds.install=false", "--set", &watch])
+        .args(values.iter().flat_map(|value| ["--set", value]));
+        self.has_release.set(true);
+        kubectl::run(&mut helm, "").done();
+    }
+
+    /// Removes what the chart has installed, in the namespace and beside it.
+    pub(super) fn uninstall_chart(&self) {
+        if self.has_release.get() {
+            kubectl::run(
+                Command::new("helm").args(["uninstall", RELEASE, "--namespace", &self.namespace]),
+                "",
+            );
+        }
     }
 
     /// Takes one right from the operator and waits until it is gone.
@@ -81,8 +114,14 @@ impl Scenario {
         .await;
     }
 
-    /// Starts an operator for the scenario's namespace.
+    /// Starts the scenario's operator.
     pub fn start_operator(&self) {
+        let operator = self.another_operator();
+        self.operator.replace(Some(operator));
+    }
+
+    /// Starts an operator for the scenario's namespace; it is killed when it is dropped.
+    pub fn another_operator(&self) -> Operator {
         let kubeconfig = self.path("operator.kubeconfig");
         if !kubeconfig.exists() {
             let token = self.kubectl(&["create", "token", ACCOUNT]).done();
@@ -110,7 +149,7 @@ impl Scenario {
             .stderr(log)
             .spawn()
             .unwrap();
-        self.operator.replace(Some(Operator { child, admin_address }));
+        Operator { child, admin_address }
     }
 
     /// Ends the operator as a lost node would: with no time for a last word.

@@ -47,7 +47,9 @@ in_cluster() { "${inside[@]}" "$@"; }
 kubectl() { in_cluster kubectl --namespace demo "$@"; }
 deploy() {
 	in_cluster kubectl create namespace demo --dry-run=client -o yaml | in_cluster kubectl apply -f - &&
-		sed "s|tlsdebug.local/msr:|${REGISTRY:-tlsdebug.local}/msr:|" examples/demo/*.yaml | kubectl apply -f - &&
+		for manifest in examples/demo/*.yaml; do
+			sed "s|tlsdebug.local/msr:|${REGISTRY:-tlsdebug.local}/msr:|" "$manifest" | kubectl apply -f - || return
+		done &&
 		kubectl rollout status deployment/bank --timeout 120s && kubectl rollout status deployment/orders-msr --timeout 120s
 }
 step 'helm upgrade --install tlsdebug charts/tlsdebug' in_cluster helm upgrade --install tlsdebug "${chart[@]}"

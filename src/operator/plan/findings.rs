@@ -114,9 +114,11 @@ impl Draft<'_> {
             ),
             Some(Verdict::NoDebugOutput) => (
                 "NoDebugOutput",
-                "The JVM printed no debug output: its start script may not read the variable. Try spec.variable \
-                 JAVA_TOOL_OPTIONS."
-                    .to_owned(),
+                format!(
+                    "The JVM printed no debug output: it tried no TLS connection while the session lasted, or its start \
+                     script does not read {} (every JVM reads spec.variable JAVA_TOOL_OPTIONS).",
+                    self.observed.session.spec.variable.name()
+                ),
             ),
             None => ("NothingRead", "No log of a pod with the flag was read.".to_owned()),
         };

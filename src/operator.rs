@@ -1,8 +1,9 @@
 //! The operator: observe, plan, act, report.
 //!
-//! [`observe`] is the only reader of the API and [`act`] its only writer; between them [`plan`] decides, and it is pure:
-//! the same observation at the same time gives the same plan. The deadline of every session is data in the cluster, so a
-//! killed operator forgets nothing. [`capture`] reads the logs beside it and wakes its own session when there is news.
+//! Of a session's life [`observe`] is the reader and [`act`] the writer; between them [`plan`] decides, and it is pure: the
+//! same observation at the same time gives the same plan. The deadline of every session is data in the cluster, so a
+//! killed operator forgets nothing. [`capture`] reads the logs beside it and wakes its own session when there is news;
+//! [`orphans`] restores workloads whose session is gone.
 
 pub mod act;
 pub mod admin;

@@ -80,7 +80,7 @@ async fn sweep(client: &Client, api: &Api<PartialObjectMeta<Deployment>>) -> kub
                 Ok(true) => drop(tokio::spawn(restore_logged(client.clone(), namespace, name, record))),
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(name, namespace, %error, "cannot tell whether the session of a record is gone")
+                    tracing::warn!(name, namespace, %error, "cannot tell whether the session of a record is gone");
                 }
             }
         }

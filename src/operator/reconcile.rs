@@ -146,14 +146,13 @@ const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 /// One look at one session, which ends in time.
 pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
-    match tokio::time::timeout(LONGEST_LOOK, look(session.clone(), context.clone())).await {
-        Ok(next) => next,
-        Err(_) => {
-            context.metrics.errors.inc();
-            tracing::warn!(session = %session.name_any(), namespace = session.namespace(), "the API server does not answer; will try again");
-            Ok(Next::requeue(Duration::from_secs(1)))
-        }
+    let look = Box::pin(look(session.clone(), context.clone()));
+    if let Ok(next) = tokio::time::timeout(LONGEST_LOOK, look).await {
+        return next;
     }
+    context.metrics.errors.inc();
+    tracing::warn!(session = %session.name_any(), namespace = session.namespace(), "the API server does not answer; will try again");
+    Ok(Next::requeue(Duration::from_secs(1)))
 }
 
 async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {

@@ -46,9 +46,12 @@ operator=tlsdebug:tlsdebug
 for verb in get list watch patch delete; do may yes $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
 for verb in create update deletecollection; do may no $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
 may yes $operator patch tlsdebugsessions.tlsdebug.io --subresource status -n shop
-for workload in deployments statefulsets daemonsets; do
-	for verb in get list watch patch; do may yes $operator $verb $workload.apps -n shop; done
-	for verb in create update delete; do may no $operator $verb $workload.apps -n shop; done
+for verb in get list watch patch; do may yes $operator $verb deployments.apps -n shop; done
+for verb in create update delete; do may no $operator $verb deployments.apps -n shop; done
+for verb in list patch delete; do may yes $operator $verb replicasets.apps -n shop; done
+for verb in create update watch; do may no $operator $verb replicasets.apps -n shop; done
+for workload in statefulsets daemonsets; do
+	for verb in get patch; do may no $operator $verb $workload.apps -n shop; done
 done
 for verb in get list watch; do may yes $operator $verb pods -n shop; done
 may yes $operator get pods --subresource log -n shop

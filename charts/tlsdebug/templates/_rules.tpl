@@ -14,8 +14,8 @@ The operator's rights in a namespace whose sessions it serves. There is none on 
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, patch]
-# Once no pod uses the flag, the revision with it is deleted: `kubectl rollout undo` would bring the flag back. The Deployment controller
-# may have copied the record onto a revision of the owner's, from which it is taken off.
+# Once no pod uses the flag, the revision with it is deleted: `kubectl rollout undo` would bring the flag back. The
+# Deployment controller may have copied the record onto a revision of the owner's, from which it is taken off.
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [list, patch, delete]

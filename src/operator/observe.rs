@@ -42,6 +42,8 @@ pub struct DebugReplicaSet {
     pub resource_version: String,
     /// The larger of wanted and existing pods.
     pub replicas: i32,
+    /// Pods that are ready.
+    pub ready_replicas: i32,
     /// Whether its pods carry the flag. Where not, the owner's revision was taken up while the record was there, and only
     /// the record's copy is ours.
     pub carries_flag: bool,
@@ -184,6 +186,11 @@ pub(super) fn debug_replica_set(
             .replicas
             .unwrap_or(1)
             .max(set.status.as_ref().map_or(0, |status| status.replicas)),
+        ready_replicas: set
+            .status
+            .as_ref()
+            .and_then(|status| status.ready_replicas)
+            .unwrap_or(0),
         name: set.name_any(),
         uid: set.uid().unwrap_or_default(),
         resource_version: set.resource_version().unwrap_or_default(),

@@ -179,11 +179,9 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
     let before = observed.session.status.as_ref().map(|status| status.phase);
     let mut plan = plan::plan(&observed, Timestamp::now());
     let outcome = act::act(client, &observed, &plan.action).await?;
+    let is_done = matches!(outcome, Outcome::Done);
     let next = match outcome {
-        Outcome::Done => {
-            context.succeeded(&uid);
-            Next::requeue(plan.look_again)
-        }
+        Outcome::Done => Next::requeue(plan.look_again),
         Outcome::Moved => Next::requeue(context.backoff(&uid) / 10),
         Outcome::Forbidden(message) => {
             let message = forbidden(&observed, &plan.action, &message);
@@ -200,6 +198,10 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
     if plan.action != Action::RemoveFinalizer && act::report(client, &observed.session, &plan.status).await? {
         context.metrics.status_writes.inc();
         log(&observed.session, before, &plan.status);
+    }
+    if is_done {
+        // Not before its report went through: a refused one is tried again at a slower pace as well.
+        context.succeeded(&uid);
     }
     events::publish(
         &context.recorder,

@@ -232,7 +232,7 @@ fn refuse_unsuitable(workload: &Workload, request: &Request<'_>) -> Result<(), R
             format!("{title} is scaled to zero, so there is no pod to debug. Scale it up and create a new session."),
         ));
     }
-    if !workload.rollout.is_complete() {
+    if !workload.rollout.is_at_rest() {
         return Err(Refusal {
             reason: "RolloutInProgress",
             message: format!(
@@ -293,6 +293,9 @@ fn warnings(workload: &Workload, change: &Change) -> Vec<String> {
              spec.variable JAVA_DEBUGGER_OPTS avoids that where the start script is webMethods'.",
             change.variable
         ));
+    }
+    if !workload.rollout.is_complete() {
+        warnings.push("Not all pods of the workload were available before the session changed anything.".to_owned());
     }
     if workload.rollout.recreate {
         warnings

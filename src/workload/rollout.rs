@@ -19,6 +19,8 @@ pub struct Rollout {
     pub replicas: i32,
     /// Pods that are available.
     pub available_replicas: i32,
+    /// The controller expects nothing more of the last rollout: it was completed once, or it has exceeded its deadline.
+    pub is_over: bool,
     /// All pods stop before new ones start.
     pub recreate: bool,
     /// A rollout may run more pods than wanted.
@@ -43,6 +45,15 @@ impl Rollout {
             updated_replicas: status.and_then(|status| status.updated_replicas).unwrap_or(0),
             replicas: status.and_then(|status| status.replicas).unwrap_or(0),
             available_replicas: status.and_then(|status| status.available_replicas).unwrap_or(0),
+            is_over: status
+                .and_then(|status| status.conditions.as_deref())
+                .unwrap_or_default()
+                .iter()
+                .any(|condition| {
+                    let reason = condition.reason.as_deref();
+                    condition.type_ == "Progressing"
+                        && matches!(reason, Some("NewReplicaSetAvailable" | "ProgressDeadlineExceeded"))
+                }),
             recreate: strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("Recreate"),
             forgets: spec.and_then(|spec| spec.revision_history_limit) == Some(0),
             surges: match surge {
@@ -51,6 +62,14 @@ impl Rollout {
                 Some(IntOrString::String(share)) => share.trim_end_matches('%') != "0",
             },
         }
+    }
+
+    /// Whether nothing moves: the last rollout is complete, or all wanted pods and no others are of the current template and
+    /// the controller does not wait for them to become available. A JVM whose TLS fails may never be.
+    #[must_use]
+    pub const fn is_at_rest(&self) -> bool {
+        let is_replaced = self.updated_replicas >= self.desired_replicas && self.replicas <= self.updated_replicas;
+        self.is_complete() || (self.observed && self.is_over && is_replaced)
     }
 
     /// Whether all wanted pods, and no others, are of the current template and available; the same four counts that

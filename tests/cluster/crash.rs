@@ -52,8 +52,22 @@ fn killed_between_the_change_and_its_report() {
             .deployed("payments", &json!([{"name": "OTHER", "value": "1"}]))
             .await;
         let before = (scenario.snapshot("orders").await, scenario.snapshot("payments").await);
-        // Without this right the change goes through and its report does not, as if it were killed in between.
-        scenario.revoke("tlsdebugsessions/status", "patch").await;
+        // The change goes through and its report does not, as if the operator were killed in between.
+        let no_report = "!has(object.status.phase) || object.status.phase != 'Injecting'";
+        scenario.install_policy("tlsdebug.io", "tlsdebugsessions/status", no_report);
+        scenario.create_session("probe", "nothing", &json!({}));
+        scenario.finished("probe").await;
+        let report = json!({"status": {"phase": "Injecting"}}).to_string();
+        let in_force = async |wanted: bool| {
+            scenario
+                .eventually("the policy", async || {
+                    let arguments = ["patch", "tds", "probe", "--subresource=status", "--dry-run=server"];
+                    let patch = scenario.kubectl(&[&arguments[..], &["--type", "merge", "--patch", &report]].concat());
+                    (patch.succeeded != wanted).then_some(())
+                })
+                .await;
+        };
+        in_force(true).await;
         scenario.create_session("stopped", "orders", &json!({}));
         scenario.create_session("deleted", "payments", &json!({}));
         for name in ["orders", "payments"] {
@@ -62,8 +76,9 @@ fn killed_between_the_change_and_its_report() {
                 .await;
         }
         scenario.kill_operator();
-        assert_eq!(scenario.session("stopped").await.unwrap().status, None);
-        scenario.grant_rights();
+        assert_eq!(scenario.status("stopped").await.phase, Phase::Pending);
+        scenario.remove_policy();
+        in_force(false).await;
         scenario.stop_session("stopped");
         scenario
             .kubectl(&["delete", "tlsdebugsession", "deleted", "--wait=false"])

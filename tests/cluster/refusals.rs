@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Phase, TLSDebugSessionStatus};
 
-use crate::support::sessions::{condition, has_condition};
+use crate::support::sessions::condition;
 use crate::support::workloads::{deployment, literal};
 use crate::support::{Scenario, scenario};
 
@@ -245,93 +245,5 @@ fn workload_that_another_session_holds() {
         scenario.stop_session("first");
         assert_eq!(scenario.finished("first").await.phase, Phase::Completed);
         scenario.assert_as_before("orders", &before).await;
-    });
-}
-
-#[test]
-fn of_two_sessions_at_once_one_is_refused() {
-    scenario("refused-of-two", async |scenario| {
-        scenario.deployed("orders", &literal()).await;
-        let before = scenario.snapshot("orders").await;
-        // One request: the operator sees both before it has served either.
-        let session = |name| {
-            json!({
-                "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession", "metadata": {"name": name},
-                "spec": {"target": {"kind": "Deployment", "name": "orders"}}
-            })
-        };
-        let both = json!({"apiVersion": "v1", "kind": "List", "items": [session("one"), session("two")]});
-        scenario
-            .kubectl_with_input(&["create", "--filename", "-"], &both)
-            .done();
-        let (held, refused) = scenario
-            .eventually("one of two sessions to be refused", async || {
-                let (one, two) = (scenario.status("one").await, scenario.status("two").await);
-                match (one.phase, two.phase) {
-                    (Phase::Failed, _) => Some(("two", one)),
-                    (_, Phase::Failed) => Some(("one", two)),
-                    _ => None,
-                }
-            })
-            .await;
-        assert_eq!(refused.failure.unwrap().reason, "TargetInUse");
-        scenario.reached(held, Phase::Capturing).await;
-        scenario.stop_session(held);
-        assert_eq!(scenario.finished(held).await.phase, Phase::Completed);
-        scenario.assert_as_before("orders", &before).await;
-    });
-}
-
-#[test]
-fn rollout_in_progress_is_waited_for() {
-    scenario("waits-for-rollout", async |scenario| {
-        let mut manifest = deployment("orders", &literal());
-        let container = &mut manifest["spec"]["template"]["spec"]["containers"][0];
-        container["readinessProbe"] = json!({"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1});
-        scenario.apply(&manifest);
-        scenario.create_session("session", "orders", &json!({}));
-        let status = scenario
-            .status_with("session", "to wait", |status| {
-                has_condition(status, ConditionType::Accepted, "False", "RolloutInProgress")
-            })
-            .await;
-        assert_eq!(status.phase, Phase::Pending);
-        let summary = status.summary.unwrap();
-        assert!(
-            summary.contains("Deployment \"orders\"") && summary.contains("spec.progressDeadline"),
-            "{summary}"
-        );
-        assert!(!scenario.has_flag("orders").await);
-
-        let make_ready = async |replicas: usize| {
-            scenario
-                .eventually("the pods to be there", async || {
-                    let running = scenario.pods("orders").await.into_iter().filter(|pod| {
-                        pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-                    });
-                    let names: Vec<_> = running.filter_map(|pod| pod.metadata.name).collect();
-                    (names.len() >= replicas).then(|| {
-                        for name in names {
-                            scenario.kubectl(&["exec", &name, "--", "touch", "/tmp/ready"]);
-                        }
-                    })
-                })
-                .await;
-        };
-        make_ready(1).await;
-        scenario.reached("session", Phase::Injecting).await;
-        make_ready(2).await;
-        scenario.reached("session", Phase::Capturing).await;
-        scenario.stop_session("session");
-        assert_eq!(scenario.reached("session", Phase::Restoring).await.failure, None);
-        make_ready(1).await;
-        scenario
-            .eventually("the session to end", async || {
-                make_ready(1).await;
-                scenario.status("session").await.phase.is_finished().then_some(())
-            })
-            .await;
-        assert_eq!(scenario.status("session").await.phase, Phase::Completed);
-        scenario.assert_no_flag("orders").await;
     });
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tlsdebug::session::Phase;
 use tlsdebug::session::conditions::ConditionType;
 
+use crate::support::policies::MESSAGE;
 use crate::support::sessions::{condition, has_condition};
 use crate::support::workloads::literal;
 use crate::support::{Scenario, scenario};
@@ -95,34 +96,8 @@ fn rights_missing_from_the_beginning() {
     });
 }
 
-/// Installs an admission policy that lets nobody change the Deployments of the namespace's templates in this way.
-fn install_policy(scenario: &Scenario, expression: &str) {
-    let name = &scenario.namespace;
-    let metadata = json!({"name": name, "labels": {"scenario": name}});
-    let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": metadata,
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
-                "resourceRules": [{
-                    "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]
-                }]
-            },
-            "validations": [{"expression": expression, "message": "options are frozen until Monday"}]
-        }
-    });
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": metadata,
-        "spec": {"policyName": name, "validationActions": ["Deny"]}
-    });
-    scenario.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [policy, binding]}));
-}
-
-fn remove_policy(scenario: &Scenario) {
-    let kinds = "validatingadmissionpolicybindings,validatingadmissionpolicies";
-    scenario.kubectl(&["delete", kinds, &scenario.namespace]).done();
-}
+/// A Deployment may not change its template.
+const FROZEN: &str = "object.spec.template == oldObject.spec.template";
 
 /// Waits until a change of the Deployment's template is refused, or is not: policies take a moment to be in force.
 async fn policy_in_force(scenario: &Scenario, wanted: bool) {
@@ -152,7 +127,7 @@ fn admission_that_refuses_the_change_and_its_undoing() {
     scenario("admission-refuses", async |scenario| {
         scenario.deployed("orders", &literal()).await;
         let before = scenario.snapshot("orders").await;
-        install_policy(scenario, "object.spec.template == oldObject.spec.template");
+        scenario.install_policy("apps", "deployments", FROZEN);
         policy_in_force(scenario, true).await;
         scenario.create_session("refused", "orders", &json!({}));
         let status = scenario.finished("refused").await;
@@ -161,7 +136,7 @@ fn admission_that_refuses_the_change_and_its_undoing() {
             (status.phase, failure.reason.as_str()),
             (Phase::Failed, "PatchRejected")
         );
-        for part in ["Deployment \"orders\"", "options are frozen until Monday"] {
+        for part in ["Deployment \"orders\"", MESSAGE] {
             assert!(
                 failure.message.contains(part),
                 "{part:?} is not in: {}",
@@ -170,11 +145,11 @@ fn admission_that_refuses_the_change_and_its_undoing() {
         }
         scenario.assert_as_before("orders", &before).await;
 
-        remove_policy(scenario);
+        scenario.remove_policy();
         policy_in_force(scenario, false).await;
         scenario.create_session("session", "orders", &json!({}));
         scenario.reached("session", Phase::Capturing).await;
-        install_policy(scenario, "object.spec.template == oldObject.spec.template");
+        scenario.install_policy("apps", "deployments", FROZEN);
         policy_in_force(scenario, true).await;
         scenario.stop_session("session");
         let status = scenario
@@ -183,7 +158,7 @@ fn admission_that_refuses_the_change_and_its_undoing() {
             })
             .await;
         assert_eq!(status.phase, Phase::Restoring);
-        remove_policy(scenario);
+        scenario.remove_policy();
         assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
         scenario.assert_as_before("orders", &before).await;
     });

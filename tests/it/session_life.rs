@@ -205,6 +205,7 @@ fn replica_set(replicas: i32) -> DebugReplicaSet {
         uid: "r-1".into(),
         resource_version: "1".into(),
         replicas,
+        ready_replicas: replicas,
         carries_flag: true,
     }
 }

@@ -3,6 +3,7 @@
 use kube::ResourceExt;
 
 use super::{Action, Draft, Plan, instant};
+use crate::operator::observe::DebugReplicaSet;
 use crate::session::conditions::ConditionType;
 use crate::session::{Phase, TLSDebugSession};
 use crate::workload::{Workload, ownership, restore};
@@ -58,8 +59,12 @@ impl Draft<'_> {
                 return self.now(Action::UnmarkReplicaSet(set.clone()));
             }
             // Until the controller has seen the restored template it may still make a ReplicaSet of the one with the flag.
+            // Where nothing becomes ready, neither before nor with the flag, it keeps both for ever: pods that serve nobody
+            // are not waited for. A paused controller would put none in their place.
+            let is_idle =
+                |set: &&DebugReplicaSet| set.replicas == 0 || (set.ready_replicas == 0 && !workload.rollout.paused);
             if workload.rollout.observed
-                && let Some(set) = sets.iter().find(|set| set.replicas == 0)
+                && let Some(set) = sets.iter().find(is_idle)
             {
                 return self.now(Action::DeleteReplicaSet(set.clone()));
             }

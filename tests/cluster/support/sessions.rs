@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 use tlsdebug::session::conditions::ConditionType;
-use tlsdebug::session::{Phase, TLSDebugSession, TLSDebugSessionStatus};
+use tlsdebug::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
 
 use super::Scenario;
 
@@ -48,6 +48,13 @@ impl Scenario {
     /// Waits until nothing more will happen.
     pub async fn finished(&self, name: &str) -> TLSDebugSessionStatus {
         self.reached(name, Phase::Completed).await
+    }
+
+    /// Waits for the end of a session that fails, and returns why it did.
+    pub async fn failure(&self, name: &str) -> Failure {
+        let status = self.finished(name).await;
+        assert_eq!(status.phase, Phase::Failed, "{status:?}");
+        status.failure.unwrap()
     }
 
     /// Waits until a session that is being deleted is no longer there.

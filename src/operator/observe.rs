@@ -155,7 +155,21 @@ async fn has_admission_policy(client: &Client) -> kube::Result<bool> {
     let binding = Api::<ValidatingAdmissionPolicyBinding>::all(client.clone())
         .get_opt(ADMISSION_POLICY)
         .await?;
-    Ok(policy.is_some() && binding.is_some())
+    // One that only warns, or lets pass what it cannot decide, guards nothing. Fail is the API's default.
+    let fails = |policy: ValidatingAdmissionPolicy| {
+        policy
+            .spec
+            .and_then(|spec| spec.failure_policy)
+            .is_none_or(|policy| policy == "Fail")
+    };
+    let denies = |binding: ValidatingAdmissionPolicyBinding| {
+        let actions = binding
+            .spec
+            .and_then(|spec| spec.validation_actions)
+            .unwrap_or_default();
+        actions.iter().any(|action| action == "Deny")
+    };
+    Ok(policy.is_some_and(fails) && binding.is_some_and(denies))
 }
 
 /// The change that a session has made to its workload: as the record says, else as the status remembers.

@@ -145,12 +145,14 @@ fn workloads_in_which_no_pod_would_get_the_flag() {
         scenario.kubectl(&["rollout", "pause", "deployment/orders"]).done();
         scenario
             .eventually("the pause to be seen", async || {
-                let status = scenario.deployments().get("orders").await.unwrap().status?;
+                let deployment = scenario.deployments().get("orders").await.unwrap();
+                let status = deployment.status?;
                 let paused = status
                     .conditions?
                     .into_iter()
                     .any(|one| one.reason.as_deref() == Some("DeploymentPaused"));
-                paused.then_some(())
+                // It writes the condition first and what it has observed afterwards.
+                (paused && status.observed_generation == deployment.metadata.generation).then_some(())
             })
             .await;
         Case {

@@ -30,3 +30,7 @@ crds: ## Write the custom resource definition anew from the Rust types
 bench-latency: ## Measure the time from a log line to its answer in the status, on the demo's cluster (make demo first)
 	@cargo bench --quiet --profile dev --bench line_to_status --no-run
 	@tests/cluster/enter.sh demo cargo bench --quiet --profile dev --bench line_to_status
+
+.PHONY: lab
+lab: ## Make every fault on the JVMs of this machine and judge what the diagnosis says (LAB_PYPI=1 fetches four more JVMs)
+	@lab=$${LAB:-$${TMPDIR:-/tmp}/tlsdebug-lab/$$$$}; tests/lab/run.sh "$$lab" && TLSDEBUG_LAB="$$lab" cargo test --quiet --test it lab:: -- --ignored --nocapture

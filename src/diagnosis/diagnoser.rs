@@ -191,7 +191,7 @@ impl Diagnoser {
         self.reader.records()
     }
 
-    /// Whether a JVM before 8u252 printed key material. None of it is kept.
+    /// Whether a JVM before 8u272 printed key material. None of it is kept.
     #[must_use]
     pub fn key_material_seen(&self) -> bool {
         self.key_material

@@ -116,7 +116,7 @@ pub struct TLSDebugSessionSpec {
     #[schemars(range(min = 1_048_576, max = 17_179_869_184_u64))]
     pub max_log_bytes: u64,
 
-    /// JDKs before 8u252 print TLS master secrets with this output. Unless this is true, the session ends and restores
+    /// JDKs before 8u272 print TLS master secrets with this output. Unless this is true, the session ends and restores
     /// at the first such block.
     #[serde(default)]
     pub allow_key_material: bool,

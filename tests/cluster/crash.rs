@@ -53,7 +53,6 @@ fn killed_between_the_change_and_its_report() {
             .await;
         let before = (scenario.snapshot("orders").await, scenario.snapshot("payments").await);
         // The change goes through and its report does not, as if the operator were killed in between.
-        // The change goes through and its report does not, as if the operator were killed in between.
         let no_report = "!has(object.status.phase) || object.status.phase in ['Pending', 'Failed']";
         scenario.install_policy("tlsdebug.io", "tlsdebugsessions/status", no_report);
         scenario.create_session("probe", "nothing", &json!({}));

@@ -143,7 +143,7 @@ impl<'a> Draft<'a> {
         if self.observed.captured.key_material_seen && !spec.allow_key_material {
             return failed(
                 "KeyMaterialInLog",
-                "This JDK (before 8u252) prints TLS master secrets with the debug output, and they are in the container's \
+                "This JDK (before 8u272) prints TLS master secrets with the debug output, and they are in the container's \
                  log now: treat that log as secret. Nothing of them is in this status. Update the JDK, or set \
                  spec.allowKeyMaterial in a new session."
                     .to_owned(),

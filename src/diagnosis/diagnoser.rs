@@ -4,7 +4,7 @@ use super::join::{self, Explained};
 use super::report::{Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
 use super::rules;
 use crate::handshake::{Handshake, Knowledge, Outcome, Side, Tracker};
-use crate::log::{Kind, Reader};
+use crate::log::{Event, Kind, Reader};
 
 /// Different failures that are kept with their handshake; further ones are counted only.
 const KEPT_FAILURES: usize = 64;
@@ -69,12 +69,7 @@ impl Diagnoser {
             revision,
             ..
         } = self;
-        reader.feed(bytes, |event| {
-            let is_first_key_material = event.kind == Kind::KeyMaterial && !*key_material;
-            *key_material |= is_first_key_material;
-            *revision += u64::from(is_first_key_material);
-            *revision += u64::from(tracker.apply(event));
-        });
+        reader.feed(bytes, |event| take(event, tracker, key_material, revision));
         self.settle();
     }
 
@@ -87,12 +82,7 @@ impl Diagnoser {
             revision,
             ..
         } = self;
-        reader.finish(|event| {
-            let is_first_key_material = event.kind == Kind::KeyMaterial && !*key_material;
-            *key_material |= is_first_key_material;
-            *revision += u64::from(is_first_key_material);
-            *revision += u64::from(tracker.apply(event));
-        });
+        reader.finish(|event| take(event, tracker, key_material, revision));
         tracker.finish();
         self.settle();
         self.revision += 1;
@@ -350,6 +340,13 @@ impl Diagnoser {
             _ => {}
         }
     }
+}
+
+fn take(event: Event, tracker: &mut Tracker, key_material: &mut bool, revision: &mut u64) {
+    let is_first_key_material = event.kind == Kind::KeyMaterial && !*key_material;
+    *key_material |= is_first_key_material;
+    *revision += u64::from(is_first_key_material);
+    *revision += u64::from(tracker.apply(event));
 }
 
 fn count(counts: &mut HandshakeCounts, handshake: &Handshake) {

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod compressed;
 pub mod crd;
 mod diagnose;
 pub mod operator;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::compressed;
 use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Report, Verdict};
 use crate::render::{self, Style};
@@ -23,7 +24,7 @@ pub(super) struct Diagnose {
     /// Form of the report.
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Log files; `-` reads standard input.
+    /// Log files, plain or compressed with gzip or Zstandard; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -44,7 +45,10 @@ impl Diagnose {
         let mut unread = Vec::new();
         for file in &self.files {
             match diagnose(file) {
-                Ok(diagnoser) => read.push(diagnoser),
+                Ok((diagnoser, cut)) => {
+                    read.push(diagnoser);
+                    unread.extend(cut);
+                }
                 Err(error) => unread.push(format!("cannot read {}: {}", name(file), reason(file, &error))),
             }
         }
@@ -83,25 +87,35 @@ impl Diagnose {
     }
 }
 
-/// Reads one file as a stream.
-fn diagnose(file: &Path) -> io::Result<Diagnoser> {
-    let mut input: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
+/// Reads one file as a stream; answers with a warning too if its compressed content is cut off or broken.
+fn diagnose(file: &Path) -> io::Result<(Diagnoser, Option<String>)> {
+    let mut input = if file == Path::new("-") {
+        compressed::open(io::stdin().lock())?
     } else {
-        Box::new(File::open(file)?)
+        compressed::open(File::open(file)?)?
     };
     let mut diagnoser = Diagnoser::new(name(file));
     let mut chunk = vec![0; CHUNK];
-    loop {
-        match input.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(length) => diagnoser.feed(&chunk[..length]),
+    let mut length: u64 = 0;
+    let cut = loop {
+        match input.content.read(&mut chunk) {
+            Ok(0) => break None,
+            Ok(read) => {
+                diagnoser.feed(&chunk[..read]);
+                length += read as u64;
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if input.compressed && length > 0 => {
+                break Some(format!(
+                    "{} is cut off or damaged: read were the first {length} bytes of its content ({error})",
+                    name(file)
+                ));
+            }
             Err(error) => return Err(error),
         }
-    }
+    };
     diagnoser.finish();
-    Ok(diagnoser)
+    Ok((diagnoser, cut))
 }
 
 /// A file as messages and evidence name it.

@@ -86,3 +86,40 @@ fn standard_input() {
         .code(1);
     assert!(stdout(&assert).starts_with("Failures found: 1 handshake, 1 failed\n\n1. CertificateExpired (proven"));
 }
+
+#[test]
+fn compressed_files_give_the_same_report_and_cut_ones_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = crate::diagnosis_logs::log("17.0.15-expired-client");
+    let report = |path: &std::path::Path, code: i32| -> tlsdebug::diagnosis::report::Report {
+        let assert = diagnose(&["--output", "json", path.to_str().unwrap()]).code(code);
+        serde_json::from_str(&stdout(&assert)).unwrap()
+    };
+    let gzip = {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&log).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zstandard = ruzstd::encoding::compress_to_vec(log.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+    let plain = folder.path().join("log");
+    std::fs::write(&plain, &log).unwrap();
+    let expected = report(&plain, 1);
+    for bytes in [&gzip, &zstandard] {
+        // The name stays, for the report holds it.
+        std::fs::write(&plain, bytes).unwrap();
+        assert_eq!(report(&plain, 1), expected);
+    }
+    std::fs::write(&plain, &gzip[..gzip.len() - 4]).unwrap();
+    let cut = report(&plain, 1);
+    assert_eq!(cut.findings, expected.findings);
+    assert!(
+        cut.warnings
+            .iter()
+            .any(|warning| warning.contains("is cut off or damaged")),
+        "{:?}",
+        cut.warnings
+    );
+    std::fs::write(&plain, &gzip[..8]).unwrap();
+    diagnose(&[plain.to_str().unwrap()]).code(2);
+}

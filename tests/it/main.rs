@@ -1,6 +1,7 @@
 //! One integration binary: building it once is faster than building one for each file.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod causes_pages;
 mod crd;
 mod crd_rules;
 mod diagnose_command;

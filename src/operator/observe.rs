@@ -1,11 +1,14 @@
 //! Reading the API: everything that a plan needs, in one value.
 
+pub mod stuck;
+
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use self::stuck::StuckPod;
 use super::capture::Captured;
 use crate::session::{Phase, TLSDebugSession, TargetKind};
 use crate::workload::Workload;
@@ -27,6 +30,8 @@ pub struct Observed {
     pub debug_replica_sets: Vec<DebugReplicaSet>,
     /// Pods that carry the flag, oldest first, less those of an earlier session that are on their way out.
     pub debug_pods: Vec<DebugPod>,
+    /// Before the change: a pod that keeps the workload from coming to rest.
+    pub stuck: Option<StuckPod>,
     /// What the log streams have brought so far.
     pub captured: Captured,
 }
@@ -92,6 +97,7 @@ pub async fn observe(
         workload: None,
         debug_replica_sets: Vec::new(),
         debug_pods: Vec::new(),
+        stuck: None,
         captured,
     };
     if observed
@@ -107,10 +113,17 @@ pub async fn observe(
     let Some(workload) = &observed.workload else {
         return Ok(observed);
     };
+    let namespace = observed.session.namespace().unwrap_or_default();
     let Some(change) = change(&observed.session, workload) else {
+        if is_starting && !workload.rollout.is_at_rest() {
+            let selected = ListParams::default().labels(&workload.selector_text());
+            let pods = Api::<Pod>::namespaced(client.clone(), &namespace)
+                .list(&selected)
+                .await?;
+            observed.stuck = stuck::first(&pods.items);
+        }
         return Ok(observed);
     };
-    let namespace = observed.session.namespace().unwrap_or_default();
     let session_uid = observed.session.uid().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
     let (replica_sets, pods) = tokio::try_join!(

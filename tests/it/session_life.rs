@@ -82,6 +82,7 @@ impl World {
                 .into_iter()
                 .map(|_| self.pod())
                 .collect(),
+            stuck: None,
             captured: self.captured.clone(),
         }
     }

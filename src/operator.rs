@@ -198,7 +198,7 @@ async fn serve(source: Source, context: Arc<Context>) {
     let pulse = context.pulses.add(name, LONGEST_CONTROLLER_TURN);
     Controller::for_stream(triggers, sessions)
         .with_config(ControllerConfig::default().concurrency(32))
-        .reconcile_on(futures::stream::select(woken, sign_of_life(namespace)).boxed())
+        .reconcile_on(futures::stream::select(woken, sign_of_life(namespace.as_ref())).boxed())
         .run(reconcile::reconcile, reconcile::on_error, context)
         .for_each(|result| async {
             pulse.beat();
@@ -212,8 +212,8 @@ async fn serve(source: Source, context: Arc<Context>) {
 
 /// Asks the controller now and then for a session that cannot exist: its answer shows that it is not stuck though there is
 /// nothing to do.
-fn sign_of_life(namespace: Option<String>) -> impl Stream<Item = ObjectRef<TLSDebugSession>> {
-    let nobody = ObjectRef::new(".").within(namespace.as_deref().unwrap_or_default());
+fn sign_of_life(namespace: Option<&String>) -> impl Stream<Item = ObjectRef<TLSDebugSession>> + use<> {
+    let nobody = ObjectRef::new(".").within(namespace.map_or("", String::as_str));
     futures::stream::unfold((), move |()| {
         let nobody = nobody.clone();
         async move {

@@ -45,7 +45,7 @@ impl Held {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let renewed = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        renewed.is_some_and(|renewed| renewed.elapsed() < DURATION - RENEWAL)
+        renewed.is_some_and(|renewed| renewed.elapsed() + RENEWAL < DURATION)
     }
 
     fn set(&self, renewed: Option<Instant>) {

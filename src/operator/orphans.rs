@@ -86,11 +86,11 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
 async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube::Result<bool> {
     let mut traces = Traces::default();
     each(api::<Deployment>(client, namespace), pulse, |object| {
-        traces.see_deployment(&object)
+        traces.see_deployment(&object);
     })
     .await?;
     each(api::<ReplicaSet>(client, namespace), pulse, |object| {
-        traces.see_replica_set(&object)
+        traces.see_replica_set(&object);
     })
     .await?;
     let mut is_clean = true;

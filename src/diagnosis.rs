@@ -12,5 +12,5 @@ mod rules;
 
 pub use diagnoser::Diagnoser;
 pub use journal::{Detail, Journal, Row, Source};
-pub use path::{Link, Path, Standing};
 pub use limits::Limits;
+pub use path::{Link, Path, Standing};

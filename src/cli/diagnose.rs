@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::compressed;
-use crate::diagnosis::{Diagnoser, Journal};
 use crate::diagnosis::report::{Report, Verdict};
+use crate::diagnosis::{Diagnoser, Journal};
 use crate::render::{self, Style};
 
 /// Bytes read at once.

@@ -19,7 +19,7 @@ const KEPT_OF_OUTCOME: u32 = 8;
 pub struct Journal {
     /// The sources, in the order in which they were given.
     pub sources: Vec<Source>,
-    /// The handshakes that are kept: by source, then in the order in which they ended.
+    /// The handshakes that are kept: by source, then in the order in which they began.
     pub rows: Vec<Row>,
     /// Handshakes that are counted and not kept, by outcome.
     pub left_out: HandshakeCounts,
@@ -206,7 +206,7 @@ impl Journal {
             .iter()
             .flat_map(|kept| kept.first.iter().chain(&kept.last))
             .collect();
-        all.sort_by_key(|(settled, _)| *settled);
+        all.sort_by_key(|(settled, row)| (row.line, *settled));
         for (_, row) in all {
             let mut row = row.clone();
             row.source = self.sources.len();
@@ -294,7 +294,10 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_connection_know_each_other() {
-        let journal = journal(&[hello(1, 7, "Produced"), hello(1, 8, "Consuming") + &hello(2, 7, "Consuming")]);
+        let journal = journal(&[
+            hello(1, 7, "Produced"),
+            hello(1, 8, "Consuming") + &hello(2, 7, "Consuming"),
+        ]);
         let others: Vec<Option<usize>> = journal.rows.iter().map(|row| row.other_end).collect();
         let (client, server) = (0, journal.rows.iter().rposition(|row| row.random == "00000007"));
         assert_eq!(others[client], server);

@@ -126,8 +126,15 @@ fn message(name: &str) -> Step {
 fn sent_by(name: &str) -> Option<Side> {
     match name {
         "ClientHello" | "ClientKeyExchange" => Some(Side::Client),
-        "ServerHello" | "HelloRetryRequest" | "EncryptedExtensions" | "ServerKeyExchange" | "ServerHelloDone"
-        | "CertificateRequest" | "CertificateStatus" | "HelloRequest" | "NewSessionTicket" => Some(Side::Server),
+        "ServerHello"
+        | "HelloRetryRequest"
+        | "EncryptedExtensions"
+        | "ServerKeyExchange"
+        | "ServerHelloDone"
+        | "CertificateRequest"
+        | "CertificateStatus"
+        | "HelloRequest"
+        | "NewSessionTicket" => Some(Side::Server),
         _ => None,
     }
 }

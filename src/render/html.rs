@@ -20,6 +20,7 @@ use crate::diagnosis::catalogue::{ALL, Cause};
 use crate::diagnosis::report::{HandshakeCounts, Report, Verdict};
 use crate::diagnosis::{Detail, Journal, Path, Row};
 use crate::handshake::Handshake;
+use finding::Beside;
 use ladder::End;
 use words::{capital, certainty, clean, counted, grouped, outcome, prose, size};
 
@@ -105,7 +106,10 @@ impl<'a> Ends<'a> {
         let end = |index: usize| {
             let row: &Row = &journal.rows[index];
             let detail = row.detail.as_deref()?;
-            let source = journal.sources.get(row.source).map_or("", |source| source.name.as_str());
+            let source = journal
+                .sources
+                .get(row.source)
+                .map_or("", |source| source.name.as_str());
             let handshake = &detail.handshake;
             Some((End { row, handshake, source }, detail))
         };
@@ -147,8 +151,16 @@ impl<'a> Drawings<'a> {
         for finding in 0..report.findings.len().min(TOLD_FINDINGS) {
             let of_finding = |row: &&(usize, &Row)| row.1.finding == Some(finding) && row.1.detail.is_some();
             let rows: Vec<(usize, &Row)> = journal.rows.iter().enumerate().collect();
-            let both = |row: &&(usize, &Row)| row.1.other_end.is_some_and(|other| journal.rows[other].detail.is_some());
-            let best = rows.iter().filter(of_finding).find(both).or_else(|| rows.iter().find(of_finding));
+            let both = |row: &&(usize, &Row)| {
+                row.1
+                    .other_end
+                    .is_some_and(|other| journal.rows[other].detail.is_some())
+            };
+            let best = rows
+                .iter()
+                .filter(of_finding)
+                .find(both)
+                .or_else(|| rows.iter().find(of_finding));
             let ends = best
                 .filter(|(index, _)| !drawings.places.contains_key(index))
                 .and_then(|(index, _)| Ends::of(journal, *index));
@@ -215,7 +227,13 @@ fn share(counts: HandshakeCounts) -> Markup {
         (counts.incomplete, "open", "…", "without an end in the log"),
     ];
     // Every share is seen, however small.
-    let width = |part: u64| if part == 0 { 0 } else { (part * 1000 / counts.total).max(6) };
+    let width = |part: u64| {
+        if part == 0 {
+            0
+        } else {
+            (part * 1000 / counts.total).max(6)
+        }
+    };
     let mut at = 0;
     let bars: Vec<(u64, u64, &str)> = parts
         .iter()
@@ -262,13 +280,14 @@ fn findings(report: &Report, drawings: &Drawings<'_>) -> Markup {
             @if told > 1 {
                 ol .contents {
                     @for (number, finding) in (1..).zip(&report.findings[..told]) {
-                        li { a href={ "#finding-" (number) } { span .ordinal { (number) } " " span .title { (finding.cause) } } " " (certainty(finding.certainty)) " " span .times { "×\u{a0}" (grouped(finding.count)) } span .summary { (clean(&finding.summary)) } }
+                        li { span .ordinal { (number) } a .title href={ "#finding-" (number) } { (finding.cause) } " " (certainty(finding.certainty)) " " span .times { "×\u{a0}" (grouped(finding.count)) } span .summary { (clean(&finding.summary)) } }
                     }
                 }
             }
             @for (index, told) in report.findings[..told].iter().enumerate() {
-                @let shown = drawings.findings[index].as_ref();
-                (finding::finding(index + 1, told, shown, drawings.elsewhere(index)))
+                @let before = report.findings[..index].iter().position(|known| known.cause == told.cause && known.remedies == told.remedies);
+                @let beside = Beside { shown: drawings.findings[index].as_ref(), elsewhere: drawings.elsewhere(index), before: before.map(|before| before + 1) };
+                (finding::finding(index + 1, told, beside))
             }
             @if report.findings.len() > told {
                 p .note { "Left out: " (report.findings.len() - told) " further findings. " code { "--output text" } " shows them all." }
@@ -369,7 +388,10 @@ fn details(drawings: &Drawings<'_>) -> Markup {
 fn whole(ends: &Ends<'_>) -> Markup {
     let row = ends.this.row;
     let (word, class, sign) = outcome(row.outcome);
-    let chosen: Vec<&str> = [row.version.as_deref(), row.cipher_suite.as_deref()].into_iter().flatten().collect();
+    let chosen: Vec<&str> = [row.version.as_deref(), row.cipher_suite.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
     html! {
         details .handshake id={ "handshake-" (ends.number) } {
             summary {
@@ -399,7 +421,11 @@ fn headline(report: &Report) -> String {
     let counts = report.handshakes;
     match report.verdict {
         Verdict::FailuresFound if counts.total == 1 => "The handshake failed".to_owned(),
-        Verdict::FailuresFound => format!("{} of {} handshakes failed", grouped(counts.failed), grouped(counts.total)),
+        Verdict::FailuresFound => format!(
+            "{} of {} handshakes failed",
+            grouped(counts.failed),
+            grouped(counts.total)
+        ),
         Verdict::AllSucceeded if counts.succeeded == 1 => "The handshake succeeded".to_owned(),
         Verdict::AllSucceeded => format!("All {} handshakes succeeded", grouped(counts.succeeded)),
         Verdict::Inconclusive => "Inconclusive: no handshake is shown to its end".to_owned(),

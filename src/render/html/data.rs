@@ -28,7 +28,22 @@ pub(super) struct Data<'a> {
 /// Number of the handshake; outcome (0 succeeded, 1 failed, 2 open); milliseconds since 1970, or null; line; source; end
 /// (0 client, 1 server, -1); server name; holder of the peer's certificate; cause; finding from 1, or 0; version and suite; thread;
 /// number of the handshake whose drawing shows it, or 0; number of the other end, or 0.
-type Cells = (usize, u8, Option<i64>, u64, i32, i8, i32, i32, i32, usize, i32, i32, usize, usize);
+type Cells = (
+    usize,
+    u8,
+    Option<i64>,
+    u64,
+    i32,
+    i8,
+    i32,
+    i32,
+    i32,
+    usize,
+    i32,
+    i32,
+    usize,
+    usize,
+);
 
 #[derive(Debug, Default)]
 struct Texts {
@@ -55,7 +70,10 @@ impl Texts {
 
 /// The rows of the page, and how many of them had no room.
 pub(super) fn data(journal: &Journal, drawn: &dyn Fn(usize) -> Option<usize>) -> (Data<'static>, Vec<usize>) {
-    let first = journal.rows.iter().find_map(|row| row.begun.as_deref().and_then(moment));
+    let first = journal
+        .rows
+        .iter()
+        .find_map(|row| row.begun.as_deref().and_then(moment));
     let timed = journal.rows.iter().filter(|row| row.begun.is_some()).count();
     let by_line = timed * 2 < journal.rows.len() || first.is_none();
     let zone = journal
@@ -125,6 +143,9 @@ pub(super) fn data(journal: &Journal, drawn: &dyn Fn(usize) -> Option<usize>) ->
 }
 
 fn chosen(row: &Row) -> Option<String> {
-    let chosen: Vec<&str> = [row.version.as_deref(), row.cipher_suite.as_deref()].into_iter().flatten().collect();
+    let chosen: Vec<&str> = [row.version.as_deref(), row.cipher_suite.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
     (!chosen.is_empty()).then(|| clean(&chosen.join(" ")))
 }

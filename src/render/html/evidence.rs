@@ -39,20 +39,32 @@ pub(super) fn transcript(source: &str, handshake: &Handshake) -> Markup {
     for entry in handshake.transcript() {
         let ends = matches!(entry.step, Step::Alert(_) | Step::Error { .. });
         for line in &entry.lines {
-            all.insert(line.number, Shown { text: &line.text, evidence: ends });
+            all.insert(
+                line.number,
+                Shown {
+                    text: &line.text,
+                    evidence: ends,
+                },
+            );
         }
     }
     listing(source, &all)
 }
 
-fn with_context<'a>(source: &str, lines: &'a [Evidence], transcripts: &[(&str, &'a Handshake)]) -> BTreeMap<u64, Shown<'a>> {
+fn with_context<'a>(
+    source: &str,
+    lines: &'a [Evidence],
+    transcripts: &[(&str, &'a Handshake)],
+) -> BTreeMap<u64, Shown<'a>> {
     let mut all = BTreeMap::new();
     for (_, handshake) in transcripts.iter().filter(|(name, _)| *name == source) {
         let entries = handshake.transcript();
         let shows = |index: usize| {
             entries.get(index).is_some_and(|entry| {
                 let numbers = entry.lines.iter().map(|line| line.number);
-                numbers.into_iter().any(|number| lines.iter().any(|line| line.source == source && line.line == number))
+                numbers
+                    .into_iter()
+                    .any(|number| lines.iter().any(|line| line.source == source && line.line == number))
             })
         };
         for (index, entry) in entries.iter().enumerate() {
@@ -62,12 +74,24 @@ fn with_context<'a>(source: &str, lines: &'a [Evidence], transcripts: &[(&str, &
                 usize::from(shows(index + 1) || index.checked_sub(1).is_some_and(shows))
             };
             for line in entry.lines.iter().take(kept) {
-                all.insert(line.number, Shown { text: &line.text, evidence: false });
+                all.insert(
+                    line.number,
+                    Shown {
+                        text: &line.text,
+                        evidence: false,
+                    },
+                );
             }
         }
     }
     for line in lines.iter().filter(|line| line.source == source) {
-        all.insert(line.line, Shown { text: &line.text, evidence: true });
+        all.insert(
+            line.line,
+            Shown {
+                text: &line.text,
+                evidence: true,
+            },
+        );
     }
     all
 }

@@ -6,8 +6,24 @@ use super::words::{capital, certainty, clean, counted, end, grouped, prose};
 use super::{Ends, cause, chain, drawing, evidence};
 use crate::diagnosis::report::{Finding, Side};
 
-/// A finding; `shown` is its handshake, unless it is drawn elsewhere or there is no room for it.
-pub(super) fn finding(number: usize, finding: &Finding, shown: Option<&Ends<'_>>, elsewhere: Option<usize>) -> Markup {
+/// What a finding has beside itself.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    /// Its handshake, unless it is drawn elsewhere or there is no room for it.
+    pub(super) shown: Option<&'a Ends<'a>>,
+    /// The number of the handshake whose drawing shows it too.
+    pub(super) elsewhere: Option<usize>,
+    /// The number of an earlier finding of the same cause, which tells what to do.
+    pub(super) before: Option<usize>,
+}
+
+/// A finding. Where an earlier one has the same cause, it is folded to what is its own.
+pub(super) fn finding(number: usize, finding: &Finding, beside: Beside<'_>) -> Markup {
+    let Beside {
+        shown,
+        elsewhere,
+        before,
+    } = beside;
     let title = cause(&finding.cause).map_or(finding.cause.as_str(), |cause| cause.title);
     let heading = format!("finding-{number}-title");
     html! {
@@ -26,7 +42,10 @@ pub(super) fn finding(number: usize, finding: &Finding, shown: Option<&Ends<'_>>
                 div .text {
                     h4 { "Why" }
                     p { (prose(&finding.explanation)) }
-                    @if !finding.remedies.is_empty() {
+                    @if let Some(before) = before {
+                        h4 { "What to do" }
+                        p { "As for " a href={ "#finding-" (before) } { "finding " (before) } "." }
+                    } @else if !finding.remedies.is_empty() {
                         h4 { "What to do" }
                         ul { @for remedy in &finding.remedies { li { (remedied(remedy)) } } }
                     }
@@ -34,15 +53,17 @@ pub(super) fn finding(number: usize, finding: &Finding, shown: Option<&Ends<'_>>
                 (facts(finding))
             }
             @if let Some(ends) = shown {
-                section .what id={ "handshake-" (ends.number) } tabindex="-1" {
-                    h4 { "What happened" @if finding.count > 1 { span .aside { " in the first of " (grouped(finding.count)) } } }
-                    (drawing(ends))
+                @let heading = html! { h4 { "What happened" @if finding.count > 1 { span .aside { " in the first of " (grouped(finding.count)) } } } };
+                @if before.is_some() {
+                    details .what id={ "handshake-" (ends.number) } { summary { (heading) } (drawing(ends)) }
+                } @else {
+                    section .what id={ "handshake-" (ends.number) } tabindex="-1" { (heading) (drawing(ends)) }
                 }
             } @else if let Some(elsewhere) = elsewhere {
                 p .note { a href={ "#handshake-" (elsewhere) } { "The handshake is drawn with its other end." } }
             }
             @if !finding.evidence.is_empty() {
-                details .proof open {
+                details .proof open[before.is_none()] {
                     summary { h4 { "Evidence" } span .aside { " " (counted(finding.evidence.len() as u64, "line")) " in their context" } }
                     (evidence::evidence(&finding.evidence, &shown.map(Ends::transcripts).unwrap_or_default()))
                 }
@@ -55,9 +76,7 @@ pub(super) fn finding(number: usize, finding: &Finding, shown: Option<&Ends<'_>>
 fn remedied(remedy: &str) -> Markup {
     match remedy.split_once(": ") {
         Some((product @ ("webMethods" | "Java"), rest)) => {
-            // A command stays what it is.
-            let rest = if rest.starts_with("keytool") { rest.to_owned() } else { capital(rest) };
-            html! { b .product { (product) } " " (prose(&rest)) }
+            html! { b .product { (product) } " " (prose(&capital(rest))) }
         }
         _ => prose(remedy),
     }
@@ -74,7 +93,12 @@ fn facts(finding: &Finding) -> Markup {
         (Some(first), _) => Some((first, None)),
         _ => None,
     };
-    let threads: Vec<&str> = finding.threads.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    let threads: Vec<&str> = finding
+        .threads
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !name.is_empty())
+        .collect();
     html! {
         dl .facts {
             @if let Some(name) = &peer.server_name { dt { (other) } dd { (clean(name)) } }
@@ -93,6 +117,6 @@ pub(super) fn certificates(ends: &Ends<'_>) -> Markup {
     let Some(path) = ends.path() else { return html! {} };
     html! {
         h4 { "Certificates" span .aside { " of the " (end(path.from)) } }
-        (chain::chain(path))
+        (chain::chain(path, ends.this.row))
     }
 }

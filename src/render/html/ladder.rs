@@ -44,15 +44,16 @@ pub(super) fn ladder(this: End<'_>, that: Option<End<'_>>) -> Markup {
     }
     let ends = [this, that.unwrap_or(this)];
     let end_of = |wanted: Side| {
-        if wanted == side {
-            Some(this)
-        } else {
-            that
-        }
+        if wanted == side { Some(this) } else { that }
     };
     let (client, server) = (end_of(Side::Client), end_of(Side::Server));
     let start = |end: Option<End<'_>>| {
-        end.and_then(|end| end.handshake.transcript().iter().find_map(|entry| entry.time.as_deref().and_then(moment)))
+        end.and_then(|end| {
+            end.handshake
+                .transcript()
+                .iter()
+                .find_map(|entry| entry.time.as_deref().and_then(moment))
+        })
     };
     let starts = [start(client), start(server)];
     let class = match (client.is_some(), server.is_some()) {
@@ -60,13 +61,17 @@ pub(super) fn ladder(this: End<'_>, that: Option<End<'_>>) -> Markup {
         (true, false) => "left",
         _ => "right",
     };
-    let broke = rungs.iter().position(|rung| matches!(rung.what, What::Alert(_) | What::Error(_)));
+    // Of several the last one is kept, and the only one that is answered.
+    let hello = rungs.iter().rposition(|rung| rung.what == What::Message("ClientHello"));
+    let broke = rungs
+        .iter()
+        .position(|rung| matches!(rung.what, What::Alert(_) | What::Error(_)));
     html! {
         div .ladder.{(class)} {
             (heads(client, server, ends[0]))
             ol {
                 @for (index, rung) in rungs.iter().enumerate() {
-                    (one(rung, &ends, starts, class, this.row.outcome == Outcome::Failed && broke == Some(index)))
+                    (one(rung, &ends, starts, class, hello == Some(index), this.row.outcome == Outcome::Failed && broke == Some(index)))
                 }
                 (foot(this, that, &rungs))
             }
@@ -91,7 +96,14 @@ fn heads(client: Option<End<'_>>, server: Option<End<'_>>, this: End<'_>) -> Mar
     }
 }
 
-fn one(rung: &Rung<'_>, ends: &[End<'_>; 2], starts: [Option<Moment>; 2], class: &str, broke: bool) -> Markup {
+fn one(
+    rung: &Rung<'_>,
+    ends: &[End<'_>; 2],
+    starts: [Option<Moment>; 2],
+    class: &str,
+    last_hello: bool,
+    broke: bool,
+) -> Markup {
     let gutter = |index: usize| {
         let shown = class == "both" || (class == "left") == (index == 0);
         let told = rung.told[index];
@@ -124,29 +136,33 @@ fn one(rung: &Rung<'_>, ends: &[End<'_>; 2], starts: [Option<Moment>; 2], class:
     html! {
         li .{(kind)} .{(direction)} .broke[broke] .unsure[rung.from.is_none() && kind == "message"] {
             (gutter(0))
-            div .mid { div .says { (says(rung, from, ends)) } @if kind == "message" || kind == "alert" { div .arrow aria-hidden="true" {} } }
+            div .mid { div .says { (says(rung, from, ends, last_hello)) } @if kind == "message" || kind == "alert" { div .arrow aria-hidden="true" {} } }
             (gutter(1))
         }
     }
 }
 
-fn says(rung: &Rung<'_>, from: Side, ends: &[End<'_>; 2]) -> Markup {
+fn says(rung: &Rung<'_>, from: Side, ends: &[End<'_>; 2], last_hello: bool) -> Markup {
     let sender = capital(end(from));
     match rung.what {
         What::Message(name) => html! {
             span .unheard { (sender) " sends " }
             strong { (name) }
-            (content(name, from, ends))
+            @if name != "ClientHello" || last_hello { (content(name, from, ends)) }
         },
         What::Alert(name) => html! { span .unheard { (sender) " sends " } strong { "Alert " (clean(name)) } },
         What::Note(text) => html! { span .unheard { (sender) ": " } (clean(text)) },
-        What::Error(text) => html! { span .sign aria-hidden="true" { "✕ " } span .unheard { "Error at the " (end(from)) ": " } (clean(text)) },
+        What::Error(text) => {
+            html! { span .sign aria-hidden="true" { "✕ " } span .unheard { "Error at the " (end(from)) ": " } (clean(text)) }
+        }
     }
 }
 
 /// What the messages that matter hold.
 fn content(message: &str, from: Side, ends: &[End<'_>; 2]) -> Markup {
-    let first = |find: &dyn Fn(&Handshake) -> Option<Markup>| ends.iter().find_map(|end| find(end.handshake)).unwrap_or_default();
+    let first = |find: &dyn Fn(&Handshake) -> Option<Markup>| {
+        ends.iter().find_map(|end| find(end.handshake)).unwrap_or_default()
+    };
     match message {
         "ClientHello" => first(&|handshake| {
             let hello = handshake.client_hello.as_ref()?;
@@ -155,7 +171,10 @@ fn content(message: &str, from: Side, ends: &[End<'_>; 2]) -> Markup {
         "ServerHello" => first(&|handshake| {
             let hello = handshake.server_hello.as_ref()?;
             let version = handshake.version.as_deref().unwrap_or(&hello.version);
-            let chosen: Vec<&str> = [version, &hello.cipher_suite].into_iter().filter(|word| !word.is_empty()).collect();
+            let chosen: Vec<&str> = [version, &hello.cipher_suite]
+                .into_iter()
+                .filter(|word| !word.is_empty())
+                .collect();
             (!chosen.is_empty()).then(|| html! { span .sub { "chooses " (clean(&chosen.join(", "))) } })
         }),
         "Certificate" => ends
@@ -236,7 +255,11 @@ fn foot(this: End<'_>, that: Option<End<'_>>, rungs: &[Rung<'_>]) -> Markup {
     let (class, text) = match this.row.outcome {
         Outcome::Succeeded => {
             let elsewhere = that.is_some_and(|that| that.row.outcome == Outcome::Failed);
-            let text = if elsewhere { "✓ finished for this end; the other end failed" } else { "✓ both ends have finished" };
+            let text = if elsewhere {
+                "✓ finished for this end; the other end failed"
+            } else {
+                "✓ both ends have finished"
+            };
             ("good", text)
         }
         Outcome::Failed => ("bad", "✕ the handshake broke here"),
@@ -280,14 +303,18 @@ fn rungs(handshake: &Handshake, side: Side) -> Vec<Rung<'_>> {
         }
     }
     // The same words a second time say nothing new.
-    rungs.dedup_by(|next, known| next.what == known.what && next.from == known.from && matches!(known.what, What::Error(_) | What::Note(_)));
+    rungs.dedup_by(|next, known| {
+        next.what == known.what && next.from == known.from && matches!(known.what, What::Error(_) | What::Note(_))
+    });
     rungs
 }
 
 /// The rungs of both ends as one ladder: messages that both logs have are one rung, by the longest common subsequence.
 fn merge<'a>(this: Vec<Rung<'a>>, that: Vec<Rung<'a>>) -> Vec<Rung<'a>> {
     let same = |a: &Rung<'_>, b: &Rung<'_>| {
-        matches!(a.what, What::Message(_) | What::Alert(_)) && a.what == b.what && (a.from == b.from || a.from.is_none() || b.from.is_none())
+        matches!(a.what, What::Message(_) | What::Alert(_))
+            && a.what == b.what
+            && (a.from == b.from || a.from.is_none() || b.from.is_none())
     };
     let (rows, columns) = (this.len(), that.len());
     let mut longest = vec![vec![0_usize; columns + 1]; rows + 1];
@@ -366,7 +393,10 @@ mod tests {
             rung(What::Alert("unknown_ca"), Side::Client, 1, entry),
         ];
         let merged = merge(client, server);
-        let both: Vec<bool> = merged.iter().map(|rung| rung.told.iter().all(Option::is_some)).collect();
+        let both: Vec<bool> = merged
+            .iter()
+            .map(|rung| rung.told.iter().all(Option::is_some))
+            .collect();
         assert_eq!(merged.len(), 4);
         assert_eq!((both[0], both[3]), (true, true));
         assert!(merged.iter().any(|rung| rung.what == What::Message("ServerHello")));

@@ -48,6 +48,8 @@
   ].map((facet) => ({ ...facet, chosen: new Set(), choices: new Map() }));
   const state = { words: [], from: 0, to: 1000, page: 0, descending: false };
   const PAGE = 50;
+  // So many rows are seen at a glance.
+  const FEW = 5;
 
   // A row passes a filter, the search or the time line by its bit; it is shown when it passes all.
   const TEXT = 1 << FACETS.length;
@@ -113,6 +115,11 @@
     at("search").focus();
   };
 
+  const sources = new Set(rows.map((row) => row.source)).size;
+  const place = (row) => {
+    const line = row.line ? `line ${row.line}` : "";
+    return sources < 2 ? line : `${text(row.source)} ${line}`;
+  };
   const table = () => {
     const pages = Math.max(1, Math.ceil(shown.length / PAGE));
     const from = state.page * PAGE;
@@ -126,7 +133,7 @@
       const cause = row.cause < 0 ? text(row.chosen)
         : row.finding ? make("a", { href: `#finding-${row.finding}`, textContent: text(row.cause) }) : text(row.cause);
       const host = text(row.name) || (row.holder < 0 ? "" : text(row.holder));
-      return make("tr", {}, ...[number, begun(row), outcome, host, cause, text(row.thread), `${text(row.source)}${row.line ? `:${row.line}` : ""}`]
+      return make("tr", {}, ...[number, begun(row), outcome, host, cause, text(row.thread), place(row)]
         .map((cell) => make("td", {}, cell)));
     }));
     at("page").textContent = shown.length === 0 ? "No handshake passes the filters."
@@ -140,7 +147,7 @@
   const HEIGHT = 96;
   const chart = (timed) => {
     const figure = at("timeline");
-    if (placed.length < 2 || first === last) {
+    if (rows.length < FEW || placed.length < 2 || first === last) {
       figure.hidden = true;
       return;
     }
@@ -222,7 +229,7 @@
     for (const facet of FACETS) {
       const totals = new Map();
       for (const row of rows) totals.set(facet.value(row), (totals.get(facet.value(row)) ?? 0) + 1);
-      if (totals.size < 2) continue;
+      if (totals.size < 2 || rows.length < FEW) continue;
       const choices = make("div", { className: "choices" });
       for (const [value] of [...totals].sort((a, b) => b[1] - a[1])) {
         const box = make("input", { type: "checkbox" });

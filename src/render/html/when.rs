@@ -48,7 +48,8 @@ pub(super) fn moment(text: &str) -> Option<Moment> {
 /// The zone behind a printed time, such as `GMT`.
 pub(super) fn zone(text: &str) -> &str {
     let rest = text.get(23..).unwrap_or_default().trim();
-    if text.get(11..23).is_some_and(|time| time.contains(':')) && text.as_bytes().first().is_some_and(u8::is_ascii_digit)
+    if text.get(11..23).is_some_and(|time| time.contains(':'))
+        && text.as_bytes().first().is_some_and(u8::is_ascii_digit)
     {
         rest
     } else {
@@ -82,7 +83,10 @@ mod tests {
     #[test]
     fn the_hour_after_midnight_is_the_twenty_fourth() {
         let midnight = moment("2026-11-23 24:10:00.500 GMT").unwrap();
-        assert_eq!(midnight.clock - moment("2026-11-22 23:59:59.500 GMT").unwrap().clock, 601_000);
+        assert_eq!(
+            midnight.clock - moment("2026-11-22 23:59:59.500 GMT").unwrap().clock,
+            601_000
+        );
     }
 
     #[test]

@@ -12,9 +12,11 @@ pub(super) fn clean(text: &str) -> String {
             '\t' => ' ',
             '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(letter)).unwrap_or(' '),
             '\u{7f}' => '\u{2421}',
-            '\u{80}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                '\u{fffd}'
-            }
+            '\u{80}'..='\u{9f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => '\u{fffd}',
             _ => letter,
         })
         .collect()
@@ -115,8 +117,12 @@ pub(super) fn name(name: &str) -> (String, String) {
     (clean(head.strip_prefix("CN=").unwrap_or(head)), clean(&rest.join(", ")))
 }
 
-/// A sentence with a capital letter.
+/// A sentence with a capital letter, unless it begins with a command or the name of a setting.
 pub(super) fn capital(text: &str) -> String {
+    let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if first.contains('.') && !first.ends_with('.') || rest.starts_with('-') {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     letters
         .next()
@@ -134,14 +140,30 @@ mod tests {
     }
 
     #[test]
+    fn commands_and_settings_keep_their_case() {
+        assert_eq!(capital("set it"), "Set it");
+        assert_eq!(capital("keytool -list"), "keytool -list");
+        assert_eq!(capital("watt.net.proxy alone"), "watt.net.proxy alone");
+    }
+
+    #[test]
     fn numbers() {
-        assert_eq!((grouped(999), grouped(1_234_567)), ("999".to_owned(), "1,234,567".to_owned()));
-        assert_eq!((size(17), size(1536), size(700 << 20)), ("17 bytes".into(), "1.5 KiB".into(), "700 MiB".into()));
+        assert_eq!(
+            (grouped(999), grouped(1_234_567)),
+            ("999".to_owned(), "1,234,567".to_owned())
+        );
+        assert_eq!(
+            (size(17), size(1536), size(700 << 20)),
+            ("17 bytes".into(), "1.5 KiB".into(), "700 MiB".into())
+        );
     }
 
     #[test]
     fn the_common_name_stands_first() {
-        assert_eq!(name("O=Lab, CN=host, C=ZZ"), ("host".to_owned(), "O=Lab, C=ZZ".to_owned()));
+        assert_eq!(
+            name("O=Lab, CN=host, C=ZZ"),
+            ("host".to_owned(), "O=Lab, C=ZZ".to_owned())
+        );
         assert_eq!(name("O=Lab"), ("O=Lab".to_owned(), String::new()));
     }
 }

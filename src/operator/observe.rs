@@ -25,7 +25,7 @@ pub struct Observed {
     pub workload: Option<Workload>,
     /// ReplicaSets of the workload that bear this session's record.
     pub debug_replica_sets: Vec<DebugReplicaSet>,
-    /// Pods that carry the flag, oldest first.
+    /// Pods that carry the flag, oldest first, less those of an earlier session that are on their way out.
     pub debug_pods: Vec<DebugPod>,
     /// What the log streams have brought so far.
     pub captured: Captured,
@@ -130,7 +130,15 @@ pub async fn observe(
     pods.sort_by(|one, other| {
         (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
     });
-    observed.debug_pods = pods.into_iter().filter_map(|pod| debug_pod(&pod, &change)).collect();
+    let began = observed.session.creation_timestamp();
+    // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
+    let is_of_earlier_session =
+        |pod: &Pod| pod.metadata.deletion_timestamp.is_some() && pod.creation_timestamp() < began;
+    observed.debug_pods = pods
+        .iter()
+        .filter(|pod| !is_of_earlier_session(pod))
+        .filter_map(|pod| debug_pod(pod, &change))
+        .collect();
     Ok(observed)
 }
 

@@ -10,8 +10,8 @@ use clap::{Args, ValueEnum};
 use super::clues::Clues;
 use super::compressed;
 use super::sources::{self, Source, name, unreadable};
-use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Report, Verdict};
+use crate::diagnosis::{Diagnoser, Journal};
 use crate::render::{self, Style};
 
 /// Bytes read at once.
@@ -38,6 +38,8 @@ enum Output {
     Text,
     /// For programs.
     Json,
+    /// One page for a browser, with every handshake.
+    Html,
 }
 
 impl Diagnose {
@@ -48,7 +50,7 @@ impl Diagnose {
         let mut notes = Vec::new();
         let mut silent = Silent::default();
         for source in &sources {
-            match diagnose(&source.path) {
+            match self.diagnose(&source.path) {
                 Ok(content) => match content.judge(source) {
                     Judgement::Log => {
                         notes.extend(content.note(&source.path));
@@ -71,11 +73,14 @@ impl Diagnose {
             0 => String::new(),
             count => format!("{count} of {} could not be read", sources.len().max(count)),
         };
-        let mut report = Diagnoser::join(&read);
+        let (mut report, journal) = match self.output {
+            Output::Html => Diagnoser::join_with_journal(&read),
+            Output::Text | Output::Json => (Diagnoser::join(&read), Journal::default()),
+        };
         report.warnings.extend(notes.into_iter().map(|note| note.text));
         report.warnings.extend(silent.note(sources.len()));
         report.warnings.extend(problems);
-        if let Err(error) = self.print(&report, &missing)
+        if let Err(error) = self.print(&report, &journal, &missing)
             && error.kind() != ErrorKind::BrokenPipe
         {
             eprintln!("tlsdebug: cannot write the report: {error}");
@@ -88,7 +93,7 @@ impl Diagnose {
         }
     }
 
-    fn print(&self, report: &Report, missing: &str) -> io::Result<()> {
+    fn print(&self, report: &Report, journal: &Journal, missing: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match self.output {
             Output::Text => {
@@ -97,8 +102,44 @@ impl Diagnose {
                 out.write_all(render::text_of_part(report, missing, style).as_bytes())?;
             }
             Output::Json => writeln!(out, "{}", render::json(report)?)?,
+            Output::Html => out.write_all(render::html(report, journal).as_bytes())?,
         }
         out.flush()
+    }
+
+    /// Reads one file as a stream.
+    fn diagnose(&self, file: &Path) -> io::Result<Content> {
+        let mut input = if file == Path::new("-") {
+            compressed::open(io::stdin().lock())?
+        } else {
+            compressed::open(File::open(file)?)?
+        };
+        let mut content = Content {
+            diagnoser: match self.output {
+                Output::Html => Diagnoser::with_journal(name(file)),
+                Output::Text | Output::Json => Diagnoser::new(name(file)),
+            },
+            clues: Clues::default(),
+            cut: None,
+        };
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match input.content.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => {
+                    content.clues.look(&chunk[..read]);
+                    content.diagnoser.feed(&chunk[..read]);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if input.compressed && content.clues.bytes > 0 => {
+                    content.cut = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        content.diagnoser.finish();
+        Ok(content)
     }
 }
 
@@ -194,36 +235,4 @@ impl Silent {
         let plural = if count == 1 { "holds" } else { "hold" };
         (count > 0).then(|| format!("{count} of {all} files {plural} no TLS debug output: {names}{way_out}"))
     }
-}
-
-/// Reads one file as a stream.
-fn diagnose(file: &Path) -> io::Result<Content> {
-    let mut input = if file == Path::new("-") {
-        compressed::open(io::stdin().lock())?
-    } else {
-        compressed::open(File::open(file)?)?
-    };
-    let mut content = Content {
-        diagnoser: Diagnoser::new(name(file)),
-        clues: Clues::default(),
-        cut: None,
-    };
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        match input.content.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => {
-                content.clues.look(&chunk[..read]);
-                content.diagnoser.feed(&chunk[..read]);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if input.compressed && content.clues.bytes > 0 => {
-                content.cut = Some(error);
-                break;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    content.diagnoser.finish();
-    Ok(content)
 }

@@ -42,11 +42,7 @@ pub(super) fn failure(workload: &Workload, change: &Change, injected: Option<Tim
 /// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
 fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
     let path = ownership::value_path(&change.container, &change.variable);
-    let owners = ownership::owners(&workload.metadata, &path);
-    if let Some(owner) = owners
-        .into_iter()
-        .find(|owner| owner.manager != ownership::FIELD_MANAGER)
-    {
+    if let Some(owner) = ownership::owners(&workload.metadata, &path).into_iter().next() {
         return Some(owner.manager);
     }
     let entries = workload.metadata.managed_fields.iter().flatten();

@@ -76,7 +76,7 @@ impl Draft<'_> {
             warnings.push("Reading stopped at spec.maxLogBytes; what came after it is not in the answer.".to_owned());
         }
         let is_read = |uid: &String| captured.pods.iter().any(|read| read.uid == *uid);
-        let pods = &self.observed.debug_pods;
+        let pods = &self.observed.remains.pods;
         let reading = pods.iter().filter(|pod| is_read(&pod.uid)).count();
         if reading >= self.observed.session.spec.max_pods as usize {
             let unread = pods.iter().filter(|pod| pod.restarts.is_some() && !is_read(&pod.uid));

@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Action, Draft, Plan, drift, duration, instant, since, starting, time};
+use super::{Action, Draft, Plan, drift, duration, instant, since, time};
 use crate::operator::observe::change;
 use crate::operator::observe::stuck::{self, StuckPod};
 use crate::session::conditions::ConditionType;
 use crate::session::status::InjectionSummary;
 use crate::session::{Failure, Phase, StopWhen};
 use crate::workload::record::{Change, Record};
-use crate::workload::{Workload, restore};
+use crate::workload::{Workload, by_hand, restore};
 
 /// By how much the clocks of two nodes may differ, after a change of leader.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
@@ -34,6 +34,7 @@ impl<'a> Draft<'a> {
             "FlagInTemplate",
             "Pods carry the flag until the session ends.",
         );
+        self.note_unreadable();
         if let Some(end) = self.end() {
             return self.restore_because(end);
         }
@@ -56,7 +57,7 @@ impl<'a> Draft<'a> {
             return;
         };
         let Some(record) = self.own_record() else { return };
-        self.status.restore_command = Some(starting::restore_command(workload, &record.change));
+        self.status.restore_command = Some(by_hand::restore_command(workload, &record.change));
         self.status.injection = Some(InjectionSummary {
             uid: workload.uid().to_owned(),
             change: record.change,
@@ -81,7 +82,12 @@ impl<'a> Draft<'a> {
         if self.status.phase != Phase::Injecting {
             return;
         }
-        let is_ready = self.observed.debug_pods.iter().any(|pod| pod.ready && !pod.terminating);
+        let is_ready = self
+            .observed
+            .remains
+            .pods
+            .iter()
+            .any(|pod| pod.ready && !pod.terminating);
         if !is_ready && self.observed.captured.debug_records == 0 {
             if let Some(stuck) = self.stuck_pod() {
                 self.status.summary = Some(format!(
@@ -106,7 +112,7 @@ impl<'a> Draft<'a> {
     /// What keeps the first pod with the flag from its start, in a sentence.
     fn stuck_pod(&self) -> Option<String> {
         let container = &self.status.injection.as_ref()?.change.container;
-        let pods = self.observed.debug_pods.iter();
+        let pods = self.observed.remains.pods.iter();
         let stuck = pods.filter(|pod| !pod.terminating && !pod.ready).find_map(|pod| {
             let reason = stuck::abnormal(pod.waiting.as_deref()?)?;
             Some(StuckPod {
@@ -136,7 +142,14 @@ impl<'a> Draft<'a> {
                 message,
             }))
         };
-        let Some((workload, change)) = self.change() else {
+        let change = self.change();
+        if let Some((workload, change)) = &change
+            && !restore::carries_flag(workload, change)
+        {
+            let injected = since(&self.status.conditions, ConditionType::Injected);
+            return Some(End::Failed(drift::failure(workload, change, injected)));
+        }
+        if change.is_none() && self.observed.unreadable.is_none() {
             return failed(
                 "TargetGone",
                 format!(
@@ -145,10 +158,6 @@ impl<'a> Draft<'a> {
                     spec.target.kind, spec.target.name
                 ),
             );
-        };
-        if !restore::carries_flag(workload, &change) {
-            let injected = since(&self.status.conditions, ConditionType::Injected);
-            return Some(End::Failed(drift::failure(workload, &change, injected)));
         }
         if self.observed.captured.key_material_seen && !spec.allow_key_material {
             return failed(
@@ -191,7 +200,8 @@ impl<'a> Draft<'a> {
         } else if self.progress_deadline().is_some_and(|deadline| deadline <= self.now) {
             let detail = match self.stuck_pod() {
                 Some(stuck) => format!(" {stuck}"),
-                None if self.observed.debug_pods.is_empty() => {
+                None if self.observed.unreadable.is_some() => " The operator may not read its pods.".to_owned(),
+                None if self.observed.remains.pods.is_empty() => {
                     " No pod with the flag was created: look at the workload's events and quotas.".to_owned()
                 }
                 None => " A pod with the flag is there but not ready: look at its events.".to_owned(),

@@ -8,8 +8,8 @@ use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::{self, ConditionType};
 use crate::session::{Phase, Strategy, TargetKind};
 use crate::workload::inject::{self, Request};
-use crate::workload::record::{Change, SessionReference};
-use crate::workload::{ANNOTATION, Injection, Refusal, Workload};
+use crate::workload::record::SessionReference;
+use crate::workload::{Injection, Refusal};
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -108,8 +108,26 @@ impl Draft<'_> {
         }
     }
 
+    /// What the operator may not read it cannot decide upon; that may pass.
+    pub(super) fn starting_blind(self) -> Plan {
+        let session = &self.observed.session;
+        let message = super::unreadable(self.observed.unreadable.as_deref().unwrap_or_default());
+        let deadline = created(session).map(|created| created + duration(&session.spec.progress_deadline));
+        if deadline.is_none_or(|deadline| deadline > self.now) {
+            return self.wait_because("Forbidden", message, deadline);
+        }
+        // An operator that ended between the change and its report may have made it.
+        let target = &session.spec.target;
+        let message = format!(
+            "The session could not begin within spec.progressDeadline. {message} Should {} {:?} carry the flag, it is taken \
+             out as soon as the operator may read it.",
+            target.kind, target.name
+        );
+        self.fail_untouched("ProgressDeadlineExceeded", &message)
+    }
+
     /// What may pass is waited for, until the deadline.
-    fn refused_for_now(mut self, refusal: &Refusal, deadline: Option<Timestamp>) -> Plan {
+    fn refused_for_now(self, refusal: &Refusal, deadline: Option<Timestamp>) -> Plan {
         let namespace = self.observed.session.namespace().unwrap_or_default();
         let (reason, state) = match &self.observed.stuck {
             Some(stuck) => (
@@ -133,6 +151,10 @@ impl Draft<'_> {
         };
         let message =
             format!("{state}{way_out} session waits for the rollout's end, until spec.progressDeadline is over.");
+        self.wait_because(reason, message, deadline)
+    }
+
+    fn wait_because(mut self, reason: &str, message: String, deadline: Option<Timestamp>) -> Plan {
         self.set(ConditionType::Accepted, false, reason, &message);
         self.status.summary = Some(message);
         self.wait(deadline)
@@ -167,24 +189,4 @@ impl Draft<'_> {
         );
         self.running()
     }
-}
-
-/// A command that undoes the change by hand. A value of the variable is never in it.
-pub(super) fn restore_command(workload: &Workload, change: &Change) -> String {
-    let object = format!(
-        "-n {} {}/{}",
-        workload.metadata.namespace.as_deref().unwrap_or_default(),
-        workload.kind.to_string().to_lowercase(),
-        workload.name()
-    );
-    let (container, variable) = (&change.container, &change.variable);
-    let setting = if change.entry_created {
-        format!("{variable}-")
-    } else {
-        format!(
-            r#""{variable}=$(kubectl get {object} -o jsonpath='{{.spec.template.spec.containers[?(@.name=="{container}")].env[?(@.name=="{variable}")].value}}' | sed 's/ *{}//')""#,
-            change.flag()
-        )
-    };
-    format!("kubectl set env {object} -c {container} {setting} && kubectl annotate {object} {ANNOTATION}-")
 }

@@ -398,3 +398,79 @@ fn log(session: &TLSDebugSession, before: Option<Phase>, status: &TLSDebugSessio
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::http::{Request, Response};
+    use clap::Parser;
+    use k8s_openapi::api::apps::v1::Deployment;
+    use kube::client::Body;
+    use kube::runtime::{reflector, watcher};
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn session(uid: &str) -> TLSDebugSession {
+        serde_json::from_value(json!({
+            "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession",
+            "metadata": {"name": "session", "namespace": "demo", "uid": uid},
+            "spec": {"target": {"kind": "Deployment", "name": "orders"}}
+        }))
+        .expect("a session")
+    }
+
+    #[tokio::test]
+    async fn nothing_runs_beside_a_session_that_has_vanished() {
+        let nobody = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+        let client = Client::new(nobody, "demo");
+        let (wake, _woken) = mpsc::unbounded_channel();
+        let (sessions, mut writer) = reflector::store();
+        let settings = Arguments::parse_from(["tlsdebug"]).settings;
+        let scopes = BTreeMap::from([(None, Scope { wake, sessions })]);
+        let context = Context::new(client, &settings, scopes);
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": "orders", "namespace": "demo", "uid": "d-1"}, "spec": {"selector": {}, "template": {}}
+        }))
+        .expect("a Deployment");
+        let observed = |uid| Observed {
+            session: session(uid),
+            is_guarded: true,
+            workload: Some(deployment.clone().into()),
+            remains: observe::Remains::default(),
+            unreadable: None,
+            captured: Captured::default(),
+        };
+        let plan = Plan {
+            action: Action::None,
+            status: TLSDebugSessionStatus::default(),
+            look_again: Duration::ZERO,
+            capture: false,
+            watch: true,
+        };
+        let running = |uid| {
+            context.run_beside(uid, &observed(uid), &plan);
+            context.metrics.active_sessions.get()
+        };
+        assert_eq!(running("s-1"), 0, "it was deleted during the look");
+        writer.apply_watcher_event(&watcher::Event::Apply(session("s-1")));
+        assert_eq!(running("s-1"), 1);
+
+        // Deleted and created anew under the same name.
+        writer.apply_watcher_event(&watcher::Event::Apply(session("s-2")));
+        assert_eq!(running("s-1"), 0);
+        assert_eq!(running("s-2"), 1);
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        context.forget_vanished(None);
+        assert_eq!(context.metrics.active_sessions.get(), 0);
+    }
+}

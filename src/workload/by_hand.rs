@@ -65,3 +65,33 @@ fn template(change: &Change) -> String {
         remove_record = remove(&format!("/metadata/annotations/{record}")),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::Deployment;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What it does in a shell is tested on a cluster; this is how it looks.
+    #[test]
+    fn command() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": "orders", "namespace": "demo"},
+            "spec": {"selector": {}, "template": {}}
+        }))
+        .expect("a Deployment");
+        let change = Change {
+            container: "msr".to_owned(),
+            variable: "JAVA_CUSTOM_OPTS".to_owned(),
+            appended: " -Djavax.net.debug=ssl,handshake".to_owned(),
+            entry_created: false,
+            list_created: false,
+            sha256_before: None,
+            sha256_written: String::new(),
+            flag_present_before: false,
+            owners: vec![],
+        };
+        insta::assert_snapshot!(restore_command(&Workload::from(deployment), &change));
+    }
+}

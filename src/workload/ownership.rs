@@ -146,3 +146,67 @@ fn insert(tree: &mut Map<String, Value>, path: &[String]) {
         insert(child, rest);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn metadata(entries: &[(&str, Value)]) -> ObjectMeta {
+        let entries = entries.iter().map(|(manager, environment)| {
+            let container = json!({"k:{\"name\":\"msr\"}": {"f:env": environment}});
+            ManagedFieldsEntry {
+                manager: Some((*manager).to_owned()),
+                operation: Some("Apply".to_owned()),
+                api_version: Some("apps/v1".to_owned()),
+                fields_type: Some("FieldsV1".to_owned()),
+                fields_v1: Some(FieldsV1(
+                    json!({"f:spec": {"f:template": {"f:spec": {"f:containers": container}}}}),
+                )),
+                ..ManagedFieldsEntry::default()
+            }
+        });
+        ObjectMeta {
+            managed_fields: Some(entries.collect()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn variable(fields: &Value) -> Value {
+        json!({"k:{\"name\":\"JAVA_CUSTOM_OPTS\"}": fields})
+    }
+
+    #[test]
+    fn a_value_goes_back_to_who_owned_it() {
+        let path = value_path("msr", "JAVA_CUSTOM_OPTS");
+        let whole = metadata(&[("team", variable(&json!({".": {}, "f:name": {}, "f:value": {}})))]);
+        let changed = metadata(&[
+            ("team", variable(&json!({".": {}, "f:name": {}}))),
+            (FIELD_MANAGER, variable(&json!({"f:value": {}}))),
+        ]);
+        let owners = owners(&whole, &path);
+        assert_eq!(owners[0].manager, "team");
+        assert_eq!(given_back(&changed, &owners), whole.managed_fields);
+        assert_eq!(given_back(&whole, &owners), None);
+        // Where nobody knows any more, who owns the entry has owned its value.
+        assert_eq!(former_owners(&changed, &path), owners);
+    }
+
+    #[test]
+    fn a_value_that_nobody_owned_has_no_former_owner() {
+        let path = value_path("msr", "JAVA_CUSTOM_OPTS");
+        let nobodys = metadata(&[("team", variable(&json!({".": {}, "f:name": {}})))]);
+        assert_eq!(former_owners(&nobodys, &path), vec![]);
+    }
+
+    #[test]
+    fn nothing_stays_the_operators_not_even_a_list() {
+        let list = metadata(&[
+            ("team", json!({"k:{\"name\":\"VERSION\"}": {"f:name": {}}})),
+            (FIELD_MANAGER, json!({".": {}})),
+        ]);
+        let after = given_back(&list, &[]).expect("it owns the list");
+        assert_eq!(after.len(), 1);
+        assert_eq!(after[0].manager.as_deref(), Some("team"));
+    }
+}

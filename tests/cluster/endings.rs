@@ -161,3 +161,48 @@ fn pods_that_never_become_ready_with_the_flag() {
         );
     });
 }
+
+#[test]
+fn the_next_session_does_not_read_pods_of_the_one_before() {
+    scenario("one-after-another", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        let pod = &mut manifest["spec"]["template"]["spec"];
+        pod["terminationGracePeriodSeconds"] = json!(20);
+        // It does not end when asked to.
+        pod["containers"][0]["command"] = json!(["sh", "-c", "trap : TERM; while :; do sleep 1 & wait $!; done"]);
+        scenario.apply(&manifest);
+        scenario.rolled_out("orders").await;
+        scenario.create_session("first", "orders", &json!({}));
+        scenario.reached("first", Phase::Capturing).await;
+        let first = scenario
+            .status_with("first", "to read a pod", |status| !status.pods.is_empty())
+            .await
+            .pods[0]
+            .clone();
+        scenario.stop_session("first");
+        scenario.finished("first").await;
+
+        scenario.create_session("second", "orders", &json!({}));
+        let status = scenario
+            .status_with("second", "to read a pod", |status| !status.pods.is_empty())
+            .await;
+        let earlier = scenario
+            .pods("orders")
+            .await
+            .into_iter()
+            .find(|pod| pod.metadata.uid.as_deref() == Some(&first.uid));
+        assert!(earlier.is_some(), "{} has ended too early to show anything", first.name);
+        assert!(
+            status.pods.iter().all(|pod| pod.uid != first.uid),
+            "it reads {}",
+            first.name
+        );
+        scenario.stop_session("second");
+        let status = scenario.finished("second").await;
+        assert!(
+            status.pods.iter().all(|pod| pod.uid != first.uid),
+            "it read {}",
+            first.name
+        );
+    });
+}

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use tlsdebug::workload::ANNOTATION;
+use tlsdebug::workload::ownership::FIELD_MANAGER;
 
 use super::Scenario;
 
@@ -73,10 +74,15 @@ impl Scenario {
     /// Makes sure that neither template, ReplicaSet nor pod of a Deployment carries the flag, and that nothing else of a
     /// session is on them.
     pub async fn assert_no_flag(&self, name: &str) {
-        let metadata = json!(self.deployments().get(name).await.unwrap().metadata).to_string();
-        for trace in [ANNOTATION, "\"manager\":\"tlsdebug\""] {
-            assert!(!metadata.contains(trace), "{trace} is left on {name}: {metadata}");
-        }
+        let metadata = self.deployments().get(name).await.unwrap().metadata;
+        let has_record = metadata.annotations.is_some_and(|all| all.contains_key(ANNOTATION));
+        assert!(!has_record, "the record is left on {name}");
+        let mut managers = metadata.managed_fields.iter().flatten();
+        assert!(
+            managers.all(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER)),
+            "the operator owns fields of {name}: {:?}",
+            metadata.managed_fields
+        );
         assert!(!self.has_flag(name).await, "the template of {name} carries the flag");
         for set in self.replica_sets(name).await {
             assert!(

@@ -1,9 +1,9 @@
 //! Reading the API: everything that a plan needs, in one value.
 
+use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
@@ -37,7 +37,7 @@ pub struct Observed {
 pub struct Remains {
     /// ReplicaSets of the workload that bear the session's record.
     pub replica_sets: Vec<DebugReplicaSet>,
-    /// Pods that carry the flag, oldest first, less those of an earlier session that are on their way out.
+    /// Pods that carry the flag, oldest first; for a session, less those of an earlier one that are on their way out.
     pub pods: Vec<DebugPod>,
 }
 
@@ -68,6 +68,8 @@ pub struct DebugPod {
     pub uid: String,
     /// Whether it is ready.
     pub ready: bool,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// How often the container has been restarted; `None` before its first start.
@@ -122,20 +124,23 @@ pub async fn observe(
         && let Some(change) = change(&observed.session, workload)
     {
         let session_uid = observed.session.uid().unwrap_or_default();
-        let began = observed.session.creation_timestamp();
-        let unreadable = &mut observed.unreadable;
-        observed.remains = remains(client, workload, &session_uid, &change, began, unreadable).await?;
+        observed.remains = remains(client, workload, &session_uid, &change, &mut observed.unreadable).await?;
+        // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
+        let began = observed.session.creation_timestamp().map(|time| time.0);
+        observed
+            .remains
+            .pods
+            .retain(|pod| !(pod.terminating && pod.created < began));
     }
     Ok(observed)
 }
 
-/// Reads what there is of a change beside the template; `began` is when its session was created. What may not be read is left out and named in `unreadable`.
+/// Reads what there is of a change beside the template. What may not be read is left out and named in `unreadable`.
 pub(super) async fn remains(
     client: &Client,
     workload: &Workload,
     session_uid: &str,
     change: &Change,
-    began: Option<Time>,
     unreadable: &mut Option<String>,
 ) -> kube::Result<Remains> {
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
@@ -148,23 +153,12 @@ pub(super) async fn remains(
     pods.sort_by(|one, other| {
         (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
     });
-    // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
-    let is_of_earlier_session = |pod: &Pod| {
-        pod.metadata.deletion_timestamp.is_some()
-            && began
-                .as_ref()
-                .is_some_and(|began| pod.creation_timestamp().as_ref() < Some(began))
-    };
     Ok(Remains {
         replica_sets: replica_sets
             .iter()
             .filter_map(|set| debug_replica_set(set, workload.uid(), session_uid, change))
             .collect(),
-        pods: pods
-            .iter()
-            .filter(|pod| !is_of_earlier_session(pod))
-            .filter_map(|pod| debug_pod(pod, change))
-            .collect(),
+        pods: pods.iter().filter_map(|pod| debug_pod(pod, change)).collect(),
     })
 }
 
@@ -306,6 +300,7 @@ fn debug_pod(pod: &Pod, change: &Change) -> Option<DebugPod> {
         name: pod.name_any(),
         uid: pod.uid().unwrap_or_default(),
         ready,
+        created: pod.creation_timestamp().map(|time| time.0),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         restarts: if has_started {
             container.map(|container| container.restart_count)

@@ -98,6 +98,7 @@ impl World {
             name: "orders-debug".into(),
             uid: "p-1".into(),
             ready: self.pods_become_ready,
+            created: None,
             terminating: false,
             restarts: Some(0),
             waiting: (!self.pods_become_ready).then(|| "ImagePullBackOff".to_owned()),

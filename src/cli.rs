@@ -1,9 +1,11 @@
 //! The command line: one file per subcommand.
 
+mod clues;
 mod compressed;
 pub mod crd;
 mod diagnose;
 pub mod operator;
+mod sources;
 
 use std::io;
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! Reading the API: everything that a plan needs, in one value.
 
+pub mod stuck;
+
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -7,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use self::stuck::StuckPod;
 use super::capture::Captured;
 use crate::session::{Phase, TLSDebugSession, TargetKind};
 use crate::workload::Workload;
@@ -26,6 +29,8 @@ pub struct Observed {
     pub workload: Option<Workload>,
     /// What there is of the session's change beside the template.
     pub remains: Remains,
+    /// Before the change: a pod that keeps the workload from coming to rest.
+    pub stuck: Option<StuckPod>,
     /// What the operator may not read, in the API server's words; what it would have brought is missing here.
     pub unreadable: Option<String>,
     /// What the log streams have brought so far.
@@ -107,6 +112,7 @@ pub async fn observe(
         is_guarded,
         workload: None,
         remains: Remains::default(),
+        stuck: None,
         unreadable,
         captured,
     };
@@ -131,8 +137,22 @@ pub async fn observe(
             .remains
             .pods
             .retain(|pod| !(pod.terminating && pod.created < began));
+    } else if let Some(workload) = observed.workload.as_ref().filter(|_| is_starting) {
+        observed.stuck = stuck_pod(client, workload).await?;
     }
     Ok(observed)
+}
+
+/// What keeps a workload from coming to rest. Where its pods may not be read, nothing is known of it.
+async fn stuck_pod(client: &Client, workload: &Workload) -> kube::Result<Option<StuckPod>> {
+    if workload.rollout.is_at_rest() {
+        return Ok(None);
+    }
+    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
+    let selected = ListParams::default().labels(&workload.selector_text());
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&selected).await;
+    let pods = readable(pods.map(|list| list.items), &mut None)?;
+    Ok(stuck::first(&pods))
 }
 
 /// Reads what there is of a change beside the template. What may not be read is left out and named in `unreadable`.

@@ -3,10 +3,12 @@
 //! Pure. A session goes Pending → Injecting → Capturing → Restoring → Completed or Failed. Whatever happens on the way
 //! leads to Restoring, and Restoring does not end before the workload is what it was.
 
+mod drift;
 pub mod ending;
 pub mod findings;
 pub mod running;
 pub mod starting;
+mod summary;
 pub mod undo;
 
 use std::time::Duration;
@@ -213,6 +215,7 @@ impl Draft<'_> {
     fn fail_untouched(mut self, reason: &str, message: &str) -> Plan {
         self.set(ConditionType::Accepted, false, reason, message);
         self.status.phase = Phase::Failed;
+        self.status.cause = Some(reason.to_owned());
         self.status.failure = Some(Failure {
             reason: reason.to_owned(),
             message: message.to_owned(),

@@ -190,6 +190,7 @@ fn rejected(plan: &mut Plan, observed: &Observed, message: &str) {
         plan.status.phase = Phase::Failed;
         plan.status.finished_at = Some(plan::instant(Timestamp::now()));
         plan.status.summary = Some(message.clone());
+        plan.status.cause = Some("PatchRejected".to_owned());
         plan.status.failure = Some(Failure {
             reason: "PatchRejected".to_owned(),
             message,

@@ -99,6 +99,7 @@ pub fn plan(workload: &Workload, request: &Request<'_>) -> Result<Injection, Ref
     let before = value_before.as_deref().unwrap_or_default();
     let appended = environment::appended(before, request.flag);
     let written = format!("{before}{appended}");
+    refuse_for_now(workload)?;
     let change = Change {
         container: container.name.clone(),
         variable: variable.to_owned(),
@@ -221,6 +222,13 @@ fn refuse_unsuitable(workload: &Workload, request: &Request<'_>) -> Result<(), R
             ),
         ));
     }
+    Ok(())
+}
+
+/// Refuses a workload whose controller would not bring the flag into a pod now. It comes last: who mends this shall not find
+/// out afterwards that the session was not possible at all.
+fn refuse_for_now(workload: &Workload) -> Result<(), Refusal> {
+    let title = workload.title();
     if workload.rollout.paused {
         return Err(Refusal::permanent(
             "TargetIsPaused",
@@ -238,9 +246,7 @@ fn refuse_unsuitable(workload: &Workload, request: &Request<'_>) -> Result<(), R
     if !workload.rollout.is_at_rest() {
         return Err(Refusal {
             reason: "RolloutInProgress",
-            message: format!(
-                "{title} is in the middle of a rollout. The session waits for its end, until spec.progressDeadline is over."
-            ),
+            message: format!("{title} is in the middle of a rollout."),
             transient: true,
         });
     }

@@ -89,6 +89,7 @@ impl World {
                     .collect(),
             },
             unreadable: self.unreadable.clone(),
+            stuck: None,
             captured: self.captured.clone(),
         }
     }

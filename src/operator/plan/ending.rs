@@ -16,6 +16,7 @@ impl Draft<'_> {
             if self.status.phase == Phase::Capturing {
                 self.set(ConditionType::Capturing, false, "Deleted", "The session was deleted.");
             }
+            self.status.expires_at = None;
             self.status.phase = Phase::Restoring;
         }
         if self.own_record().is_some() && !self.remembers_workload() {

@@ -7,9 +7,9 @@ use super::{Action, Draft, Plan, created, duration, instant};
 use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::{self, ConditionType};
 use crate::session::{Phase, Strategy, TargetKind};
-use crate::workload::Injection;
 use crate::workload::inject::{self, Request};
 use crate::workload::record::SessionReference;
+use crate::workload::{Injection, Refusal};
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -55,13 +55,7 @@ impl Draft<'_> {
         };
         let progress = duration(&session.spec.progress_deadline);
         let deadline = created(session).map(|created| created + progress);
-        if deadline.is_some_and(|deadline| deadline <= self.now) {
-            let message = format!(
-                "The change could not be made within spec.progressDeadline. {} Nothing was changed.",
-                self.status.summary.as_deref().unwrap_or_default()
-            );
-            return self.fail_untouched("ProgressDeadlineExceeded", &message);
-        }
+        let is_late = deadline.is_some_and(|deadline| deadline <= self.now);
         let request = Request {
             session: SessionReference {
                 namespace: session.namespace().unwrap_or_default(),
@@ -85,6 +79,14 @@ impl Draft<'_> {
             );
         }
         match inject::plan(workload, &request) {
+            Err(refusal) if !refusal.transient => {
+                self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message))
+            }
+            Err(refusal) => self.refused_for_now(&refusal, deadline),
+            Ok(_) if is_late => {
+                let message = "The change could not be made within spec.progressDeadline. Nothing was changed.";
+                self.fail_untouched("ProgressDeadlineExceeded", message)
+            }
             Ok(Injection { patch, warnings, .. }) => {
                 self.set(
                     ConditionType::Accepted,
@@ -103,8 +105,6 @@ impl Draft<'_> {
                     Action::None
                 })
             }
-            Err(refusal) if refusal.transient => self.refused_for_now(refusal.reason, &refusal.message, deadline),
-            Err(refusal) => self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message)),
         }
     }
 
@@ -114,7 +114,7 @@ impl Draft<'_> {
         let message = super::unreadable(self.observed.unreadable.as_deref().unwrap_or_default());
         let deadline = created(session).map(|created| created + duration(&session.spec.progress_deadline));
         if deadline.is_none_or(|deadline| deadline > self.now) {
-            return self.refused_for_now("Forbidden", &message, deadline);
+            return self.wait_because("Forbidden", message, deadline);
         }
         // An operator that ended between the change and its report may have made it.
         let target = &session.spec.target;
@@ -126,9 +126,37 @@ impl Draft<'_> {
         self.fail_untouched("ProgressDeadlineExceeded", &message)
     }
 
-    fn refused_for_now(mut self, reason: &str, message: &str, deadline: Option<Timestamp>) -> Plan {
-        self.set(ConditionType::Accepted, false, reason, message);
-        self.status.summary = Some(message.to_owned());
+    /// What may pass is waited for, until the deadline.
+    fn refused_for_now(self, refusal: &Refusal, deadline: Option<Timestamp>) -> Plan {
+        let namespace = self.observed.session.namespace().unwrap_or_default();
+        let (reason, state) = match &self.observed.stuck {
+            Some(stuck) => (
+                "RolloutStuck",
+                format!("{} {}", refusal.message, stuck.sentence(&namespace)),
+            ),
+            None => (refusal.reason, refusal.message.clone()),
+        };
+        if deadline.is_some_and(|deadline| deadline <= self.now) {
+            let message =
+                format!("The change could not be made within spec.progressDeadline. {state} Nothing was changed.");
+            return self.fail_untouched("ProgressDeadlineExceeded", &message);
+        }
+        let way_out = match &self.observed.stuck {
+            Some(_) => {
+                let target = &self.observed.session.spec.target;
+                let object = format!("{}/{}", target.kind.to_string().to_lowercase(), target.name);
+                format!(" Mend it or take it back (kubectl rollout undo -n {namespace} {object}); the")
+            }
+            None => " The".to_owned(),
+        };
+        let message =
+            format!("{state}{way_out} session waits for the rollout's end, until spec.progressDeadline is over.");
+        self.wait_because(reason, message, deadline)
+    }
+
+    fn wait_because(mut self, reason: &str, message: String, deadline: Option<Timestamp>) -> Plan {
+        self.set(ConditionType::Accepted, false, reason, &message);
+        self.status.summary = Some(message);
         self.wait(deadline)
     }
 

@@ -15,7 +15,9 @@ mod lines;
 mod modern;
 mod payload;
 mod reader;
+mod signs;
 mod system_logger;
+mod text;
 
 pub use certificate::Certificate;
 pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};

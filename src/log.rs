@@ -22,3 +22,5 @@ mod text;
 pub use certificate::Certificate;
 pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};
 pub use reader::Reader;
+
+pub(crate) use event::holds;

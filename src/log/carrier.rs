@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter, memmem};
 use serde::Deserialize;
 
+use super::modern::LOGGER;
 use super::signs::{Sign, Signs};
 
 /// Carriers nested deeper than this are not looked for.
@@ -43,7 +44,9 @@ struct Json<'a> {
 impl Carrier {
     /// Calls back with each line that this one carries: none while a runtime holds back its end.
     pub(super) fn strip(&mut self, line: &[u8], signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
-        if signs.find(Sign::Escape, line).is_some() {
+        if line.starts_with(LOGGER) && !signs.may_hold(Sign::Escape) {
+            carried(line, signs);
+        } else if signs.find(Sign::Escape, line).is_some() {
             let mut plain = std::mem::take(&mut self.colours);
             plain.clear();
             without_colours(line, &mut plain);
@@ -83,10 +86,7 @@ impl Carrier {
                     line = line.get(10..).unwrap_or_default();
                     line = line.strip_prefix(b" ").unwrap_or(line);
                 }
-                Some(b'A'..=b'Z' | b'j' | b'm') => match signs
-                    .find(Sign::ServiceWrapper, line)
-                    .and_then(|jvm| service_wrapper(line, jvm))
-                {
+                Some(b'A'..=b'Z' | b'j' | b'm') => match service_wrapper(line) {
                     Some(rest) => line = rest,
                     None => break,
                 },
@@ -265,11 +265,12 @@ fn runtime_tag(text: &[u8]) -> Option<(bool, &[u8])> {
 }
 
 /// Tanuki's Java Service Wrapper: columns set off by ` | `, of which one is `jvm N`.
-fn service_wrapper(line: &[u8], jvm: usize) -> Option<&[u8]> {
-    if jvm > 24
-        || !line[..jvm]
-            .iter()
-            .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'|' | b'0'..=b'9'))
+fn service_wrapper(line: &[u8]) -> Option<&[u8]> {
+    let head = line.get(..28).unwrap_or(line);
+    let jvm = memchr_iter(b'j', head).find(|at| head[*at..].starts_with(b"jvm "))?;
+    if !line[..jvm]
+        .iter()
+        .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'|' | b'0'..=b'9'))
     {
         return None;
     }

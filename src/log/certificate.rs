@@ -219,12 +219,12 @@ impl Certificates {
                     });
                 }
             }
-            Some(b'0'..=b'9') if self.within != Within::Fields => self.key_identifier(&text(line)),
+            Some(b'0'..=b'9') if self.within != Within::Fields => self.key_identifier(line),
             _ => {}
         }
     }
 
-    fn key_identifier(&mut self, row: &str) {
+    fn key_identifier(&mut self, row: &[u8]) {
         let Some(bytes) = dump_row(row) else { return };
         let within = self.within;
         self.set(|certificate| {
@@ -266,30 +266,32 @@ pub(super) fn hex(text: &str) -> String {
 }
 
 /// The bytes of a row `0010: A2 2A DB 58      .*.X`, in lower-case hex.
-fn dump_row(line: &str) -> Option<String> {
-    let (offset, rest) = line.split_once(": ")?;
-    if offset.len() != 4 || !offset.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+fn dump_row(line: &[u8]) -> Option<String> {
+    let (offset, rest) = line.split_at_checked(6)?;
+    if !offset.ends_with(b": ") || !offset[..4].iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let mut bytes = String::with_capacity(32);
-    // Three blanks stand in the middle of a row; more mean that the characters follow.
-    let mut blanks = 0;
-    for token in rest.split(' ') {
-        if token.is_empty() {
-            blanks += 1;
-            if blanks > 2 {
-                break;
-            }
-            continue;
-        }
-        if bytes.len() == 32 || token.len() != 2 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let mut rest = rest;
+    while bytes.len() < 32 {
+        // Three blanks stand in the middle of a row; more mean that the characters follow.
+        let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+        let whole = match (bytes.len(), blanks) {
+            (0, _) => blanks == 0,
+            (16, _) => blanks <= 3,
+            _ => blanks == 1,
+        };
+        let Some([first, second, after @ ..]) = rest.get(blanks..).filter(|_| whole) else {
+            break;
+        };
+        if !first.is_ascii_hexdigit() || !second.is_ascii_hexdigit() || after.first().is_some_and(|next| *next != b' ')
+        {
             break;
         }
-        if blanks == 1 && bytes.len() != 16 {
-            break;
+        for digit in [first, second] {
+            bytes.push(char::from(digit.to_ascii_lowercase()));
         }
-        blanks = 0;
-        bytes.push_str(&token.to_ascii_lowercase());
+        rest = after;
     }
     (!bytes.is_empty()).then_some(bytes)
 }
@@ -348,8 +350,8 @@ mod tests {
 
     #[test]
     fn characters_of_a_dump_are_not_bytes() {
-        assert_eq!(dump_row("0010: A2 2A DB 58      .*.X").as_deref(), Some("a22adb58"));
-        assert_eq!(dump_row("0040: F4 ").as_deref(), Some("f4"));
-        assert_eq!(dump_row("DNSName: x"), None);
+        assert_eq!(dump_row(b"0010: A2 2A DB 58      .*.X").as_deref(), Some("a22adb58"));
+        assert_eq!(dump_row(b"0040: F4 ").as_deref(), Some("f4"));
+        assert_eq!(dump_row(b"DNSName: x"), None);
     }
 }

@@ -1,7 +1,6 @@
 //! The `expand` form of the modern layout: one field a line, between braces of their own.
 
 use super::Origin;
-use super::signs::{Sign, Signs};
 
 /// What a line of the form means to the reader.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,11 +28,11 @@ impl Expand {
     }
 
     /// Takes a line outside a payload.
-    pub(super) fn line(&mut self, line: &[u8], signs: Signs, number: u64) -> Step {
+    pub(super) fn line(&mut self, line: &[u8], number: u64) -> Step {
         let Some(rest) = line.strip_prefix(b"  \"") else {
             return Step::Other;
         };
-        if rest.starts_with(b"logger\"") && signs.find(Sign::Logger, rest).is_some() {
+        if rest.starts_with(b"logger\"") && memchr::memmem::find(rest, b"\"javax.net.ssl\"").is_some() {
             self.origin = Some(Origin {
                 line: number,
                 ..Origin::default()

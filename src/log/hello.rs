@@ -1,6 +1,6 @@
 //! ClientHello and ServerHello as the layout of 8u272 and later prints them, line by line.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::certificate::quoted;
 use super::text::text;
@@ -125,11 +125,16 @@ pub(super) fn list(text: &str) -> Vec<String> {
     let text = text.strip_suffix(',').unwrap_or(text);
     let text = text.strip_prefix('[').unwrap_or(text);
     let text = text.strip_suffix(']').unwrap_or(text);
-    text.split(',')
-        .map(|item| bare(item).to_owned())
-        .filter(|item| !item.is_empty())
-        .take(KEPT)
-        .collect()
+    let mut items = Vec::with_capacity((text.len() / 24).min(KEPT));
+    let mut start = 0;
+    for end in memchr_iter(b',', text.as_bytes()).chain([text.len()]) {
+        let item = bare(&text[start..end]);
+        if !item.is_empty() && items.len() < KEPT {
+            items.push(item.to_owned());
+        }
+        start = end + 1;
+    }
+    items
 }
 
 /// A name without the number in parentheses behind it.

@@ -620,11 +620,12 @@ fn random_hex(text: &str) -> String {
 
 /// The bytes of `{ 177, 168 }` in lower-case hex.
 fn bytes_hex(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut hex = String::new();
+    let mut hex = String::with_capacity(64);
     for byte in text.trim().trim_matches(['{', '}']).split(',').take(64) {
-        if let Ok(byte) = byte.trim().parse::<u8>() {
-            let _ = write!(hex, "{byte:02x}");
+        if let Ok(byte) = byte.trim_ascii().parse::<u8>() {
+            for digit in [byte >> 4, byte & 15] {
+                hex.extend(char::from_digit(digit.into(), 16));
+            }
         }
     }
     hex

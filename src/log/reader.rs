@@ -173,7 +173,7 @@ impl Layouts {
         if self.open.is_some() && self.payload_line(text, emit) {
             return;
         }
-        match self.expand.line(text, signs, self.number) {
+        match self.expand.line(text, self.number) {
             Step::Other => {}
             Step::Taken | Step::Opens => return,
             Step::Message(message) => return self.expanded(&message, text, emit),

@@ -17,13 +17,9 @@ pub(super) enum Sign {
     Stars,
     /// A trust store of the legacy layouts.
     Adding,
-    /// A column of a service wrapper.
-    ServiceWrapper,
-    /// The name of the logger in the expanded form.
-    Logger,
 }
 
-const COUNT: usize = 7;
+const COUNT: usize = 5;
 
 // Made once: making one costs as much as searching a line.
 static FINDERS: LazyLock<[Finder<'static>; COUNT]> = LazyLock::new(|| {
@@ -33,8 +29,6 @@ static FINDERS: LazyLock<[Finder<'static>; COUNT]> = LazyLock::new(|| {
         Finder::new(b" sun.security.ssl."),
         Finder::new(b"*** "),
         Finder::new(b"adding as"),
-        Finder::new(b"jvm "),
-        Finder::new(b"\"javax.net.ssl\""),
     ]
 });
 
@@ -70,18 +64,29 @@ pub(super) struct Ahead<'a> {
     finders: &'static [Finder<'static>; COUNT],
     /// Where each sign stands next.
     next: [usize; COUNT],
+    /// The first of these places.
+    soonest: usize,
 }
 
 impl<'a> Ahead<'a> {
     pub(super) fn new(chunk: &'a [u8]) -> Self {
         let finders = &*FINDERS;
         let next = std::array::from_fn(|sign| finders[sign].find(chunk).unwrap_or(usize::MAX));
-        Self { chunk, finders, next }
+        Self {
+            chunk,
+            finders,
+            next,
+            soonest: 0,
+        }
     }
 
     /// The signs of the line between these places; lines are asked for in order.
     pub(super) fn signs(&mut self, start: usize, end: usize) -> Signs {
+        if end <= self.soonest {
+            return Signs(0);
+        }
         let mut signs = 0;
+        self.soonest = usize::MAX;
         for (sign, next) in self.next.iter_mut().enumerate() {
             if *next < start {
                 *next = self.finders[sign]
@@ -89,6 +94,7 @@ impl<'a> Ahead<'a> {
                     .map_or(usize::MAX, |at| at + start);
             }
             signs |= u8::from(*next < end) << sign;
+            self.soonest = self.soonest.min(*next);
         }
         Signs(signs)
     }

@@ -3,7 +3,9 @@
 mod compressed;
 pub mod crd;
 mod diagnose;
+mod live;
 pub mod operator;
+mod progress;
 
 use std::io;
 use std::process::ExitCode;

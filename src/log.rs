@@ -10,6 +10,7 @@ mod encoding;
 mod event;
 mod expand;
 mod hello;
+mod json;
 mod legacy;
 mod lines;
 mod modern;

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::compressed;
+use super::live::{self, Announcer};
+use super::progress::Progress;
 use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Report, Verdict};
 use crate::render::{self, Style};
@@ -44,7 +46,7 @@ impl Diagnose {
         let mut read = Vec::new();
         let mut unread = Vec::new();
         for file in &self.files {
-            match diagnose(file) {
+            match self.diagnose(file) {
                 Ok((diagnoser, cut)) => {
                     read.push(diagnoser);
                     unread.extend(cut);
@@ -85,37 +87,61 @@ impl Diagnose {
         }
         out.flush()
     }
+
+    /// Reads one file as a stream; answers with a warning too if its compressed content is cut off or broken.
+    fn diagnose(&self, file: &Path) -> io::Result<(Diagnoser, Option<String>)> {
+        let mut diagnoser = Diagnoser::new(name(file));
+        let cut = if file == Path::new("-") {
+            self.follow(&mut diagnoser)?
+        } else {
+            read(file, &mut diagnoser)?
+        };
+        diagnoser.finish();
+        Ok((diagnoser, cut))
+    }
+
+    /// Reads standard input, and tells what is found while more is to come.
+    fn follow(&self, diagnoser: &mut Diagnoser) -> io::Result<Option<String>> {
+        let mut announcer = Announcer::default();
+        let cut = live::read(diagnoser, |diagnoser| {
+            if self.output == Output::Text {
+                // Standard output holds the report alone.
+                let _ = io::stderr().write_all(announcer.news(&diagnoser.report()).as_bytes());
+            }
+        })?;
+        Ok(cut.map(|cut| cut_off(Path::new("-"), cut.length, &cut.error)))
+    }
 }
 
-/// Reads one file as a stream; answers with a warning too if its compressed content is cut off or broken.
-fn diagnose(file: &Path) -> io::Result<(Diagnoser, Option<String>)> {
-    let mut input = if file == Path::new("-") {
-        compressed::open(io::stdin().lock())?
-    } else {
-        compressed::open(File::open(file)?)?
-    };
-    let mut diagnoser = Diagnoser::new(name(file));
+/// Reads a file to its end; answers with a warning if that could not be reached.
+fn read(file: &Path, diagnoser: &mut Diagnoser) -> io::Result<Option<String>> {
+    let opened = File::open(file)?;
+    let size = opened.metadata().ok().map(|metadata| metadata.len());
+    let mut input = compressed::open(opened)?;
+    let mut progress = Progress::of(size.filter(|_| !input.compressed));
     let mut chunk = vec![0; CHUNK];
     let mut length: u64 = 0;
-    let cut = loop {
+    loop {
         match input.content.read(&mut chunk) {
-            Ok(0) => break None,
+            Ok(0) => return Ok(None),
             Ok(read) => {
                 diagnoser.feed(&chunk[..read]);
                 length += read as u64;
+                progress.at(length, || diagnoser.report().handshakes.failed);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if input.compressed && length > 0 => {
-                break Some(format!(
-                    "{} is cut off or damaged: read were the first {length} bytes of its content ({error})",
-                    name(file)
-                ));
-            }
+            Err(error) if input.compressed && length > 0 => return Ok(Some(cut_off(file, length, &error))),
             Err(error) => return Err(error),
         }
-    };
-    diagnoser.finish();
-    Ok((diagnoser, cut))
+    }
+}
+
+/// What cannot be read of compressed content takes nothing back that was read before.
+fn cut_off(file: &Path, length: u64, error: &io::Error) -> String {
+    format!(
+        "{} is cut off or damaged: read were the first {length} bytes of its content ({error})",
+        name(file)
+    )
 }
 
 /// A file as messages and evidence name it.

@@ -1,10 +1,8 @@
 //! What carries a line: container runtimes, kubectl, service wrappers, loggers. Stripped line by line, detected, nested.
 
-use std::borrow::Cow;
-
 use memchr::{memchr, memchr_iter, memmem};
-use serde::Deserialize;
 
+use super::json::Json;
 use super::modern::LOGGER;
 use super::signs::{Sign, Signs};
 
@@ -30,15 +28,6 @@ pub(super) struct Carrier {
     partial: Vec<u8>,
     learned: Vec<Vec<u8>>,
     colours: Vec<u8>,
-}
-
-/// A line as container runtimes and JSON encoders write it.
-#[derive(Deserialize)]
-struct Json<'a> {
-    #[serde(borrow, alias = "message", alias = "msg")]
-    log: Cow<'a, str>,
-    #[serde(borrow, default)]
-    stream: Option<Cow<'a, str>>,
 }
 
 impl Carrier {
@@ -76,10 +65,8 @@ impl Carrier {
                         None => line = rest,
                     }
                 }
-                Some(b'{') if line.starts_with(b"{\"") => {
-                    let Ok(json) = serde_json::from_slice::<Json<'_>>(line) else {
-                        break;
-                    };
+                Some(b'{') if matches!(line.get(1), Some(b'"' | b' ')) => {
+                    let Some(json) = Json::read(line) else { break };
                     return self.json(&json, depth, carried);
                 }
                 Some(b'I') if line.starts_with(b"ISSERVER||") => {
@@ -97,16 +84,16 @@ impl Carrier {
     }
 
     fn json(&mut self, json: &Json<'_>, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
-        let text = json.log.as_bytes();
-        // Docker marks the pieces of a long line by the missing line end; other encoders write none at all.
-        if json.stream.is_some() {
+        let text = json.message.as_bytes();
+        if json.is_piece {
+            return self.hold(text);
+        }
+        if !self.partial.is_empty() && json.is_of_runtime {
             self.hold(text.strip_suffix(b"\n").unwrap_or(text));
-            if text.ends_with(b"\n") {
-                self.release(depth, carried);
-            }
-            return;
+            return self.release(depth, carried);
         }
         for line in text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.strip_known(line, Signs::UNKNOWN, depth - 1, carried);
         }
     }
@@ -356,11 +343,18 @@ mod tests {
         assert_eq!(
             carried(&[
                 r#"{"log":"  \"ClientHello\": {\n","stream":"stderr","time":"2019-01-01T11:11:11.1Z"}"#,
-                r#"{"log":"long ","stream":"stderr"}"#,
+                &format!(r#"{{"log":"{}","stream":"stderr"}}"#, "x".repeat(16384)),
                 r#"{"log":"line\n","stream":"stderr"}"#,
+                r#"{"log":"a shipper took the line end off","stream":"stderr"}"#,
                 r#"{"level":"ERROR","message":"a\nb"}"#,
             ]),
-            ["  \"ClientHello\": {", "long line", "a", "b"]
+            [
+                "  \"ClientHello\": {",
+                &("x".repeat(16384) + "line"),
+                "a shipper took the line end off",
+                "a",
+                "b"
+            ]
         );
     }
 

@@ -1,5 +1,6 @@
 //! Standard input that is still being written: what is found is told as soon as the stream is quiet.
 
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::thread;
@@ -44,7 +45,7 @@ pub(super) fn read(diagnoser: &mut Diagnoser, mut announce: impl FnMut(&Diagnose
     let (send, messages) = sync_channel(WAITING);
     let (give_back, empty) = channel();
     let interrupts = send.clone();
-    thread::spawn(move || wait_for_interrupts(&interrupts));
+    thread::spawn(move || wait_for_interrupt(&interrupts));
     thread::spawn(move || pump(&send, &empty));
     let mut told = (diagnoser.revision(), Instant::now());
     let mut length = 0;
@@ -111,20 +112,14 @@ fn pump(send: &SyncSender<Message>, empty: &Receiver<Vec<u8>>) {
     }
 }
 
-/// The first interrupt asks for the report, the second ends the program.
-fn wait_for_interrupts(send: &SyncSender<Message>) {
+/// An interrupt asks for the report; it stops `kubectl logs -f` before the pipe too.
+fn wait_for_interrupt(send: &SyncSender<Message>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
-    runtime.block_on(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return;
-        }
+    if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
         let _ = send.send(Message::Interrupted);
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
-    });
+    }
 }
 
 /// Tells each finding once, a line each.
@@ -148,7 +143,7 @@ impl Announcer {
                 continue;
             }
             let line = finding.evidence.last().map_or(0, |evidence| evidence.line);
-            news.push_str(&format!("tlsdebug: line {line}: {what}\n"));
+            let _ = writeln!(news, "tlsdebug: line {line}: {what}");
             self.told.push(what);
         }
         news

@@ -162,68 +162,52 @@ fn a_stream_that_goes_on_is_told_about_as_it_comes() {
 fn memory_stays_bounded_whatever_comes() {
     use std::io::Write as _;
     use std::process::Stdio;
+    type Line = fn(usize) -> String;
     const HEADER: &str = "javax.net.ssl|DEBUG|10|main|2026-11-23 14:54:54.556 GMT|X.java:1|";
-    let endless: [(&str, Box<dyn Fn(usize) -> String>); 8] = [
-        ("a line", Box::new(|_| "x".repeat(100))),
-        (
-            "a record",
-            Box::new(|number| {
-                format!(
-                    "{}  \"k{number}\": \"v\",\n",
-                    if number == 0 {
-                        format!("{HEADER}Produced ClientHello handshake message (\n")
-                    } else {
-                        String::new()
-                    }
-                )
-            }),
-        ),
-        (
-            "certificates",
-            Box::new(|number| {
-                format!(
-                    "{}\"certificate\" : {{\n\"subject\" : \"CN={number}\",\n",
-                    if number == 0 {
-                        format!("{HEADER}adding as trusted certificates (\n")
-                    } else {
-                        String::new()
-                    }
-                )
-            }),
-        ),
-        (
-            "trust stores",
-            Box::new(|number| {
-                format!(
-                    "{HEADER}adding as trusted certificates (\n\"certificate\" : {{\n\"subject\" : \"CN={number}\",\n)\n"
-                )
-            }),
-        ),
-        (
-            "threads",
-            Box::new(|number| {
-                format!(
-                    "{}Produced ClientHello handshake message (\n  \"random\" : \"{number:064x}\",\n)\n",
-                    HEADER.replace("|10|main|", &format!("|{number:x}|t{number}|"))
-                )
-            }),
-        ),
-        (
-            "a piece of a line",
-            Box::new(|_| "2026-11-23T14:56:39.1Z stderr P xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n".to_owned()),
-        ),
-        (
-            "prefixes",
-            Box::new(|number| format!("pod-{} {HEADER}x\n", "y".repeat(number % 150))),
-        ),
-        (
-            "legacy messages",
-            Box::new(|number| {
-                format!(
-                    "*** ClientHello, TLSv1.2\nCipher Suites: [{number}]\nadding as trusted cert:\n  Subject: CN={number}\n"
-                )
-            }),
-        ),
+    let endless: [(&str, Line); 8] = [
+        ("a line", |_| "x".repeat(100)),
+        ("a record", |number| {
+            format!(
+                "{}  \"k{number}\": \"v\",\n",
+                if number == 0 {
+                    format!("{HEADER}Produced ClientHello handshake message (\n")
+                } else {
+                    String::new()
+                }
+            )
+        }),
+        ("certificates", |number| {
+            format!(
+                "{}\"certificate\" : {{\n\"subject\" : \"CN={number}\",\n",
+                if number == 0 {
+                    format!("{HEADER}adding as trusted certificates (\n")
+                } else {
+                    String::new()
+                }
+            )
+        }),
+        ("trust stores", |number| {
+            format!(
+                "{HEADER}adding as trusted certificates (\n\"certificate\" : {{\n\"subject\" : \"CN={number}\",\n)\n"
+            )
+        }),
+        ("threads", |number| {
+            format!(
+                "{}Produced ClientHello handshake message (\n  \"random\" : \"{number:064x}\",\n)\n",
+                HEADER.replace("|10|main|", &format!("|{number:x}|t{number}|"))
+            )
+        }),
+        ("a piece of a line", |_| {
+            "2026-11-23T14:56:39.1Z stderr P xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n".to_owned()
+        }),
+        ("prefixes", |number| {
+            format!("pod-{} {HEADER}x\n", "y".repeat(number % 150))
+        }),
+        ("legacy messages", |number| {
+            format!(
+                "*** ClientHello, TLSv1.2\nCipher Suites: [{number}]\nadding as trusted cert:\n  Subject: CN={number}\n"
+            )
+        }),
     ];
     for (what, line) in endless {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tlsdebug"))

@@ -22,12 +22,16 @@ pub(super) struct Clues {
 }
 
 impl Clues {
-    /// Takes the next bytes.
-    pub(super) fn look(&mut self, bytes: &[u8]) {
+    /// Counts the next bytes.
+    pub(super) fn count(&mut self, bytes: &[u8]) {
         if self.bytes == 0 {
             self.is_binary = is_binary(&bytes[..bytes.len().min(LOOKED_AT)]);
         }
         self.bytes += bytes.len() as u64;
+    }
+
+    /// Looks for an exception in them.
+    pub(super) fn look(&mut self, bytes: &[u8]) {
         if self.exception.is_some() {
             return;
         }
@@ -68,7 +72,10 @@ mod tests {
 
     fn clues<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Clues {
         let mut clues = Clues::default();
-        pieces.into_iter().for_each(|piece| clues.look(piece));
+        for piece in pieces {
+            clues.count(piece);
+            clues.look(piece);
+        }
         clues
     }
 

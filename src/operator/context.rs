@@ -250,6 +250,7 @@ mod tests {
             workload: Some(deployment.clone().into()),
             remains: observe::Remains::default(),
             unreadable: None,
+            stuck: None,
             captured: Captured::default(),
         };
         let plan = Plan {

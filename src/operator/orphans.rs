@@ -6,50 +6,52 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use kube::api::{ListParams, Patch, PatchParams};
-use kube::core::PartialObjectMeta;
+use kube::api::ListParams;
+use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt};
-use serde_json::json;
 
 use super::act;
-use super::observe::{self, DebugReplicaSet};
-use crate::session::TLSDebugSession;
-use crate::workload::ownership::{self, FIELD_MANAGER};
-use crate::workload::patch::Builder;
+use super::observe;
+use super::plan::undo::{self, Undo};
+use crate::session::{TLSDebugSession, Target, TargetKind};
 use crate::workload::record::{ANNOTATION, Record, RecordOwner};
-use crate::workload::{Workload, restore};
 
 /// Between two looks at all workloads.
 const BETWEEN_SWEEPS: Duration = Duration::from_mins(1);
 /// What may pass after a record's deadline before this undoes the change in place of its owner.
 const GRACE: SignedDuration = SignedDuration::from_mins(1);
-/// How often giving ownership back is tried against writes of others.
-const ATTEMPTS: usize = 10;
+/// Between two tries of a write that was refused because somebody wrote in between.
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 /// How long a restored orphan's pods are waited for before its revision with the flag is given up.
 const PATIENCE: Duration = Duration::from_mins(30);
+
+/// The kinds whose template a session changes. A clone goes with its session by itself.
+const KINDS: [TargetKind; 3] = [TargetKind::Deployment, TargetKind::StatefulSet, TargetKind::DaemonSet];
+
+type Objects = Api<PartialObjectMeta<DynamicObject>>;
 
 /// Looks for orphans and restores them, for ever. `namespaces`: those that are watched, all when empty.
 pub async fn sweep_forever(client: Client, namespaces: Vec<String>) {
     loop {
-        let apis: Vec<Api<PartialObjectMeta<Deployment>>> = if namespaces.is_empty() {
-            vec![Api::all(client.clone())]
-        } else {
-            namespaces
-                .iter()
-                .map(|namespace| Api::namespaced(client.clone(), namespace))
-                .collect()
-        };
-        for api in apis {
-            if let Err(error) = sweep(&client, &api).await {
-                tracing::warn!(%error, "cannot look for workloads whose session is gone; will try again");
+        for kind in KINDS {
+            let resource = observe::resource(kind);
+            let apis: Vec<Objects> = if namespaces.is_empty() {
+                vec![Api::all_with(client.clone(), &resource)]
+            } else {
+                let api = |namespace: &String| Api::namespaced_with(client.clone(), namespace, &resource);
+                namespaces.iter().map(api).collect()
+            };
+            for api in apis {
+                if let Err(error) = sweep(&client, kind, &api).await {
+                    tracing::warn!(%kind, %error, "cannot look for workloads whose session is gone; will try again");
+                }
             }
         }
         tokio::time::sleep(BETWEEN_SWEEPS).await;
     }
 }
 
-async fn sweep(client: &Client, api: &Api<PartialObjectMeta<Deployment>>) -> kube::Result<()> {
+async fn sweep(client: &Client, kind: TargetKind, api: &Objects) -> kube::Result<()> {
     let mut page = ListParams::default().limit(500);
     loop {
         let list = api.list(&page).await?;
@@ -77,7 +79,14 @@ async fn sweep(client: &Client, api: &Api<PartialObjectMeta<Deployment>>) -> kub
                 continue;
             }
             match is_orphan(client, &record, Timestamp::now()).await {
-                Ok(true) => drop(tokio::spawn(restore_logged(client.clone(), namespace, name, record))),
+                Ok(true) => {
+                    let target = Target {
+                        kind,
+                        name,
+                        container: None,
+                    };
+                    drop(tokio::spawn(restore_logged(client.clone(), namespace, target, record)));
+                }
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(name, namespace, %error, "cannot tell whether the session of a record is gone");
@@ -116,14 +125,15 @@ async fn is_orphan(client: &Client, record: &Record, now: Timestamp) -> kube::Re
     Ok(session.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid) || is_finished(&session)))
 }
 
-async fn restore_logged(client: Client, namespace: String, name: String, record: Record) {
-    let session = &record.session.name;
-    match tokio::time::timeout(PATIENCE, restore(&client, &namespace, &name, &record)).await {
-        Ok(Ok(())) => tracing::info!(name, namespace, session, "restored a workload whose session is gone"),
+async fn restore_logged(client: Client, namespace: String, target: Target, record: Record) {
+    let (session, kind, name) = (&record.session.name, target.kind, &target.name);
+    match tokio::time::timeout(PATIENCE, restore(&client, &namespace, &target, &record)).await {
+        Ok(Ok(())) => tracing::info!(%kind, name, namespace, session, "restored a workload whose session is gone"),
         Ok(Err(error)) => {
-            tracing::warn!(name, namespace, session, %error, "cannot restore a workload whose session is gone");
+            tracing::warn!(%kind, name, namespace, session, %error, "cannot restore a workload whose session is gone");
         }
         Err(_) => tracing::warn!(
+            %kind,
             name,
             namespace,
             session,
@@ -133,72 +143,26 @@ async fn restore_logged(client: Client, namespace: String, name: String, record:
 }
 
 /// The same steps as a session's end: template and record, ownership, then the revision that leads back to the flag.
-async fn restore(client: &Client, namespace: &str, name: &str, record: &Record) -> kube::Result<()> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
-    let parameters = PatchParams::apply(FIELD_MANAGER);
-    let change = &record.change;
-    let Some(workload) = deployments.get_opt(name).await?.map(Workload::from) else {
-        return Ok(());
-    };
-    if !matches!(workload.record(), Some(Ok(found)) if found == *record) {
-        return Ok(());
-    }
-    let (patch, _) = restore::plan(&workload, change);
-    let mut workload = Workload::from(deployments.patch(name, &parameters, &Patch::Json::<()>(patch)).await?);
-    let path = ownership::value_path(&change.container, &change.variable);
-    for _ in 0..ATTEMPTS {
-        let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path) else {
-            break;
+async fn restore(client: &Client, namespace: &str, target: &Target, record: &Record) -> kube::Result<()> {
+    let workloads = observe::workloads(client, namespace, target.kind);
+    loop {
+        let Some(object) = workloads.get_opt(&target.name).await? else {
+            return Ok(());
         };
-        let patch = Builder::default()
-            .test(
-                &["metadata", "resourceVersion"],
-                workload.metadata.resource_version.clone().unwrap_or_default(),
-            )
-            .replace(&["metadata", "managedFields"], json!(managed_fields))
-            .build();
-        workload = match deployments.patch(name, &parameters, &Patch::Json::<()>(patch)).await {
-            Ok(deployment) => Workload::from(deployment),
-            // Somebody wrote in between, most often the controller its status.
-            Err(kube::Error::Api(status)) if status.is_invalid() || status.is_conflict() => {
-                Workload::from(deployments.get(name).await?)
-            }
-            Err(error) => return Err(error),
-        };
-    }
-    while !is_way_back_removed(client, namespace, &workload, record).await? {
-        tokio::time::sleep(Duration::from_secs(5)).await;
-    }
-    Ok(())
-}
-
-async fn is_way_back_removed(
-    client: &Client,
-    namespace: &str,
-    workload: &Workload,
-    record: &Record,
-) -> kube::Result<bool> {
-    let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
-    let all = replica_sets
-        .list(&ListParams::default().labels(&workload.selector_text()))
-        .await?;
-    let sets: Vec<DebugReplicaSet> = all
-        .items
-        .iter()
-        .filter_map(|set| observe::debug_replica_set(set, workload.uid(), &record.session.uid, &record.change))
-        .collect();
-    for set in sets.iter().filter(|set| set.replicas == 0 || !set.carries_flag) {
-        let written = if set.carries_flag {
-            act::delete_replica_set(client, namespace, set).await
-        } else {
-            act::unmark_replica_set(client, namespace, set).await
-        };
-        match written {
-            Ok(()) => {}
-            // The next look sees it as it is now.
-            Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {}
-            Err(error) => return Err(error),
+        let workload = observe::read(target.kind, object)?;
+        let uid = &record.session.uid;
+        let remains = observe::remains(client, &workload, uid, &record.change, None).await?;
+        match undo::next(&workload, &record.change, uid, &remains) {
+            Undo::Write(step) => match act::undo(client, namespace, target, &step).await {
+                Ok(()) => {}
+                // The next look sees it as it is now.
+                Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                Err(error) => return Err(error),
+            },
+            Undo::Wait => tokio::time::sleep(Duration::from_secs(5)).await,
+            Undo::Done => return Ok(()),
         }
     }
-    Ok(sets.is_empty())
 }

@@ -7,17 +7,20 @@ pub mod ending;
 pub mod findings;
 pub mod running;
 pub mod starting;
+pub mod undo;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use json_patch::Patch;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ManagedFieldsEntry};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::observe::{DebugReplicaSet, Observed};
+use super::observe::Observed;
 use crate::session::conditions::{self, ConditionType};
 use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
+use undo::Step;
 
 /// The finalizer that keeps a deleted session until its workload is restored.
 pub const FINALIZER: &str = "tlsdebug.io/restore";
@@ -51,19 +54,10 @@ pub enum Action {
     RemoveFinalizer,
     /// Add the flag and the record.
     Inject(Patch),
-    /// Take the flag and the record out.
-    Restore(Patch),
-    /// Give the variable's ownership back; guarded by the resource version.
-    GiveOwnershipBack {
-        /// The entries as they are to be.
-        managed_fields: Vec<ManagedFieldsEntry>,
-        /// The object as it was seen.
-        resource_version: String,
-    },
-    /// Remove the way back to the flag.
-    DeleteReplicaSet(DebugReplicaSet),
-    /// Take the record's copy off a revision of the owner's.
-    UnmarkReplicaSet(DebugReplicaSet),
+    /// Take a part of the change back.
+    Undo(Step),
+    /// Run one more pod with the flag.
+    CreateClone(Box<Pod>),
     /// The session's time to live is over.
     DeleteSession,
 }

@@ -15,11 +15,12 @@ use super::admin::Metrics;
 use super::capture::{Capture, Captured, Wake};
 use super::events;
 use super::observe::{self, Observed};
+use super::plan::undo::Step;
 use super::plan::{self, Action, Plan};
 use super::settings::Settings;
 use super::watch::Watch;
 use crate::session::conditions::{self, ConditionType};
-use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
+use crate::session::{Failure, Phase, Strategy, TLSDebugSession, TLSDebugSessionStatus};
 
 /// What all reconciles share.
 pub struct Context {
@@ -104,7 +105,7 @@ impl Context {
                 let capture = active
                     .capture
                     .get_or_insert_with(|| Capture::new(self.client.clone(), session, container, wake));
-                capture.follow(&observed.debug_pods, session.spec.max_pods);
+                capture.follow(&observed.remains.pods, session.spec.max_pods);
             }
             None => active.capture = None,
         }
@@ -239,17 +240,24 @@ fn written(session: &TLSDebugSession, action: &Action) -> String {
         Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => {
             format!("TLSDebugSession {:?}", session.name_any())
         }
-        Action::DeleteReplicaSet(set) | Action::UnmarkReplicaSet(set) => format!("ReplicaSet {:?}", set.name),
-        Action::None | Action::Inject(_) | Action::Restore(_) | Action::GiveOwnershipBack { .. } => {
-            format!("{} {:?}", target.kind, target.name)
+        Action::Undo(Step::DeleteRevision(revision) | Step::UnmarkRevision(revision)) => {
+            format!("{:?} {:?}", revision.kind, revision.name)
         }
+        Action::CreateClone(pod) => format!("Pod {:?}", pod.name_any()),
+        Action::Undo(Step::DeletePod(pod)) => format!("Pod {:?}", pod.name),
+        Action::None | Action::Inject(_) | Action::Undo(_) => format!("{} {:?}", target.kind, target.name),
     }
 }
 
 fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
     let by_hand = match action {
-        Action::Restore(_) => " Until then the flag stays in; status.restoreCommand takes it out by hand.",
+        Action::Undo(Step::Restore(_)) => " Until then the flag stays in; status.restoreCommand takes it out by hand.",
         Action::Inject(_) | Action::AddFinalizer => " Nothing was changed.",
+        Action::CreateClone(_) => " Strategy Clone needs the chart value rbac.allow.clone: true. Nothing was changed.",
+        Action::Undo(Step::DeletePod(_)) => {
+            " A StatefulSet's pod that does not become ready needs the chart value rbac.allow.deleteStuckPods: true; until \
+             then delete it by hand (kubectl delete pod)."
+        }
         _ => "",
     };
     format!(
@@ -262,9 +270,13 @@ fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
 /// What the operator may not read it cannot decide upon: the session stays where it is, and says so.
 async fn report_unreadable(context: &Context, session: &TLSDebugSession, message: &str) -> kube::Result<()> {
     let mut status = session.status.clone().unwrap_or_default();
+    let clone = match session.spec.effective_strategy() {
+        Strategy::Rollout => "",
+        Strategy::Clone => ", for strategy Clone with the chart value rbac.allow.clone: true",
+    };
     let message = format!(
         "The operator may not read what it needs: {message}. Give its ServiceAccount the rights that the chart gives it \
-         (helm upgrade)."
+         (helm upgrade{clone})."
     );
     let kind = match status.phase {
         Phase::Pending => ConditionType::Accepted,
@@ -291,8 +303,8 @@ async fn report_unreadable(context: &Context, session: &TLSDebugSession, message
 fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
     let before = observed.session.status.clone().unwrap_or_default();
     let kind = match plan.action {
-        Action::Restore(_) => ConditionType::TemplateRestored,
-        Action::GiveOwnershipBack { .. } | Action::DeleteReplicaSet(_) => ConditionType::Restored,
+        Action::Undo(Step::Restore(_)) => ConditionType::TemplateRestored,
+        Action::Undo(_) => ConditionType::Restored,
         _ => ConditionType::Accepted,
     };
     plan.status.phase = before.phase;
@@ -301,7 +313,7 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
         // Without what the plan would have said of a write that did not go through.
         plan.status.conditions = before.conditions;
     }
-    if matches!(plan.action, Action::Inject(_)) {
+    if matches!(plan.action, Action::Inject(_) | Action::CreateClone(_)) {
         plan.status.summary = Some(message.to_owned());
     }
     let generation = observed.session.metadata.generation;
@@ -319,10 +331,10 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
 
 fn rejected(plan: &mut Plan, observed: &Observed, message: &str) {
     let message = format!(
-        "The API server or one of its admission policies or webhooks does not accept the change of {}: {message}",
+        "The API server, a quota, or one of its admission policies or webhooks does not accept the change of {}: {message}",
         written(&observed.session, &plan.action)
     );
-    let was_inject = matches!(plan.action, Action::Inject(_));
+    let was_inject = matches!(plan.action, Action::Inject(_) | Action::CreateClone(_));
     blocked(plan, observed, "PatchRejected", &message);
     if was_inject {
         plan.status.phase = Phase::Failed;

@@ -5,24 +5,55 @@
 //! are put right by a patch of `managedFields` itself.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::record::FieldOwner;
+use super::record::{Change, FieldOwner};
+use super::view::{Place, Workload};
 
 /// The operator's field manager.
 pub const FIELD_MANAGER: &str = "tlsdebug";
 
-/// The path of a variable's value in a `FieldsV1` tree.
+/// A literal value, below its entry.
+pub const VALUE: &str = "f:value";
+/// A value that is taken from elsewhere, below its entry.
+pub const VALUE_FROM: &str = "f:valueFrom";
+
+/// The path of a variable's entry in a `FieldsV1` tree.
 #[must_use]
-pub fn value_path(container: &str, variable: &str) -> Vec<String> {
-    let mut path: Vec<String> = ["f:spec", "f:template", "f:spec", "f:containers"]
-        .map(str::to_owned)
-        .into();
-    path.push(format!("k:{}", serde_json::json!({"name": container})));
-    path.push("f:env".to_owned());
-    path.push(format!("k:{}", serde_json::json!({"name": variable})));
-    path.push("f:value".to_owned());
-    path
+pub fn entry_path(place: Place, container: &str, variable: &str) -> Vec<String> {
+    let key = |name: &str| format!("k:{}", json!({"name": name}));
+    vec![
+        "f:spec".to_owned(),
+        "f:template".to_owned(),
+        "f:spec".to_owned(),
+        format!("f:{}", place.list()),
+        key(container),
+        "f:env".to_owned(),
+        key(variable),
+    ]
+}
+
+/// The path of a field of an entry.
+#[must_use]
+pub fn below(entry: &[String], field: &str) -> Vec<String> {
+    [entry, &[field.to_owned()]].concat()
+}
+
+/// The path of what a change has made of a variable's value: the literal with the flag, or, once the flag is out, what
+/// was there before. Empty where the container is gone.
+#[must_use]
+pub fn changed_path(workload: &Workload, change: &Change) -> Vec<String> {
+    let Some((place, _)) = workload.container(&change.container) else {
+        return Vec::new();
+    };
+    let entry = entry_path(place, &change.container, &change.variable);
+    let value_from = below(&entry, VALUE_FROM);
+    let operator = |entry: &ManagedFieldsEntry| is_operator(entry) && owns(entry, &value_from);
+    if workload.metadata.managed_fields.iter().flatten().any(operator) {
+        value_from
+    } else {
+        below(&entry, VALUE)
+    }
 }
 
 /// The managers that own `path`.
@@ -32,8 +63,13 @@ pub fn owners(metadata: &ObjectMeta, path: &[String]) -> Vec<FieldOwner> {
         .managed_fields
         .iter()
         .flatten()
-        .filter(|entry| owns(entry, path))
-        .map(owner_of)
+        .filter_map(|entry| {
+            let fields = below_path(entry, path)?;
+            Some(FieldOwner {
+                fields: (!is_leaf(fields)).then(|| fields.to_string()),
+                ..owner_of(entry)
+            })
+        })
         .collect()
 }
 
@@ -41,7 +77,7 @@ pub fn owners(metadata: &ObjectMeta, path: &[String]) -> Vec<FieldOwner> {
 #[must_use]
 pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String]) -> Option<Vec<ManagedFieldsEntry>> {
     let before = metadata.managed_fields.clone().unwrap_or_default();
-    if !before.iter().any(|entry| is_operator(entry) && owns(entry, path)) {
+    if path.is_empty() || !before.iter().any(|entry| is_operator(entry) && owns(entry, path)) {
         return None;
     }
     let mut after = before;
@@ -57,7 +93,7 @@ pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String])
     for owner in owners.iter().filter(is_valid) {
         let existing = after
             .iter_mut()
-            .find(|entry| entry.subresource.is_none() && owner_of(entry) == *owner);
+            .find(|entry| entry.subresource.is_none() && is_entry_of(entry, owner));
         let entry = if let Some(entry) = existing {
             entry
         } else {
@@ -72,7 +108,11 @@ pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String])
             after.last_mut()?
         };
         if let Some(FieldsV1(Value::Object(tree))) = &mut entry.fields_v1 {
-            insert(tree, path);
+            let fields = owner
+                .fields
+                .as_deref()
+                .and_then(|fields| serde_json::from_str(fields).ok());
+            insert(tree, path, fields.unwrap_or_else(|| json!({})));
         }
     }
     Some(after)
@@ -83,7 +123,20 @@ fn owner_of(entry: &ManagedFieldsEntry) -> FieldOwner {
         manager: entry.manager.clone().unwrap_or_default(),
         operation: entry.operation.clone().unwrap_or_default(),
         api_version: entry.api_version.clone().unwrap_or_default(),
+        fields: None,
     }
+}
+
+fn is_entry_of(entry: &ManagedFieldsEntry, owner: &FieldOwner) -> bool {
+    let fields = owner.fields.clone();
+    FieldOwner {
+        fields,
+        ..owner_of(entry)
+    } == *owner
+}
+
+fn is_leaf(fields: &Value) -> bool {
+    fields.as_object().is_none_or(Map::is_empty)
 }
 
 fn is_operator(entry: &ManagedFieldsEntry) -> bool {
@@ -96,11 +149,12 @@ fn is_empty(entry: &ManagedFieldsEntry) -> bool {
 }
 
 fn owns(entry: &ManagedFieldsEntry, path: &[String]) -> bool {
-    let mut node = entry.fields_v1.as_ref().map(|fields| &fields.0);
-    for key in path {
-        node = node.and_then(|value| value.get(key));
-    }
-    node.is_some()
+    below_path(entry, path).is_some()
+}
+
+fn below_path<'a>(entry: &'a ManagedFieldsEntry, path: &[String]) -> Option<&'a Value> {
+    let root = entry.fields_v1.as_ref().map(|fields| &fields.0)?;
+    path.iter().try_fold(root, |node, key| node.get(key))
 }
 
 fn remove(tree: &mut Map<String, Value>, path: &[String]) {
@@ -115,10 +169,17 @@ fn remove(tree: &mut Map<String, Value>, path: &[String]) {
     }
 }
 
-fn insert(tree: &mut Map<String, Value>, path: &[String]) {
-    let Some((key, rest)) = path.split_first() else { return };
-    let child = tree.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
-    if let Value::Object(child) = child {
-        insert(child, rest);
+fn insert(tree: &mut Map<String, Value>, path: &[String], fields: Value) {
+    match path {
+        [] => {}
+        [last] => {
+            tree.insert(last.clone(), fields);
+        }
+        [key, rest @ ..] => {
+            let child = tree.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(child) = child {
+                insert(child, rest, fields);
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ pub struct Builder(Vec<PatchOperation>);
 impl Builder {
     /// The patch fails unless `path` holds `value`.
     #[must_use]
-    pub fn test(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+    pub fn test(mut self, path: &[impl AsRef<str>], value: impl Into<Value>) -> Self {
         self.0.push(PatchOperation::Test(TestOperation {
             path: pointer(path),
             value: value.into(),
@@ -21,7 +21,7 @@ impl Builder {
 
     /// Adds `value` at `path`; the last token `-` appends to a list.
     #[must_use]
-    pub fn add(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+    pub fn add(mut self, path: &[impl AsRef<str>], value: impl Into<Value>) -> Self {
         self.0.push(PatchOperation::Add(AddOperation {
             path: pointer(path),
             value: value.into(),
@@ -31,7 +31,7 @@ impl Builder {
 
     /// Replaces what `path` holds.
     #[must_use]
-    pub fn replace(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+    pub fn replace(mut self, path: &[impl AsRef<str>], value: impl Into<Value>) -> Self {
         self.0.push(PatchOperation::Replace(ReplaceOperation {
             path: pointer(path),
             value: value.into(),
@@ -41,7 +41,7 @@ impl Builder {
 
     /// Removes what `path` holds.
     #[must_use]
-    pub fn remove(mut self, path: &[&str]) -> Self {
+    pub fn remove(mut self, path: &[impl AsRef<str>]) -> Self {
         self.0
             .push(PatchOperation::Remove(RemoveOperation { path: pointer(path) }));
         self
@@ -54,6 +54,6 @@ impl Builder {
     }
 }
 
-fn pointer(tokens: &[&str]) -> PointerBuf {
-    PointerBuf::from_tokens(tokens.iter().copied())
+fn pointer(tokens: &[impl AsRef<str>]) -> PointerBuf {
+    PointerBuf::from_tokens(tokens.iter().map(AsRef::as_ref))
 }

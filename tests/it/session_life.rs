@@ -7,9 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use tlsdebug::diagnosis::report::{Certainty, Finding, HandshakeCounts, Peer, Report, Side, Verdict};
 use tlsdebug::operator::capture::Captured;
-use tlsdebug::operator::observe::{self, DebugPod, DebugReplicaSet, Observed};
+use tlsdebug::operator::observe::{self, DebugPod, DebugRevision, Observed, Remains, RevisionKind};
+use tlsdebug::operator::plan::undo::Step;
 use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
 use tlsdebug::session::{Phase, TLSDebugSession};
+use tlsdebug::workload::environment::ConfigMapKeys;
 use tlsdebug::workload::{ANNOTATION, Workload};
 
 struct World {
@@ -76,12 +78,17 @@ impl World {
             is_guarded: true,
             session,
             workload,
-            debug_replica_sets: replicas.into_iter().map(replica_set).collect(),
-            debug_pods: replicas
-                .filter(|count| *count > 0)
-                .into_iter()
-                .map(|_| self.pod())
-                .collect(),
+            config_maps: ConfigMapKeys::new(),
+            service_selectors: Vec::new(),
+            clone: None,
+            remains: Remains {
+                revisions: replicas.into_iter().map(replica_set).collect(),
+                pods: replicas
+                    .filter(|count| *count > 0)
+                    .into_iter()
+                    .map(|_| self.pod())
+                    .collect(),
+            },
             captured: self.captured.clone(),
         }
     }
@@ -90,6 +97,7 @@ impl World {
         DebugPod {
             name: "orders-debug".into(),
             uid: "p-1".into(),
+            resource_version: "1".into(),
             ready: self.pods_become_ready,
             terminating: false,
             restarts: Some(0),
@@ -102,7 +110,7 @@ impl World {
             Action::None => {}
             Action::AddFinalizer => self.session.as_mut().unwrap().metadata.finalizers = Some(vec![FINALIZER.into()]),
             Action::RemoveFinalizer | Action::DeleteSession => self.session = None,
-            Action::Inject(patch) | Action::Restore(patch) => {
+            Action::Inject(patch) | Action::Undo(Step::Restore(patch)) => {
                 let deployment = self.deployment.as_mut().unwrap();
                 json_patch::patch(deployment, patch).expect("its preconditions hold");
                 let generation = json!(deployment["metadata"]["generation"].as_i64().unwrap() + 1);
@@ -110,12 +118,14 @@ impl World {
                 deployment["status"]["observedGeneration"] = generation;
                 self.debug_replicas = Some(i32::from(matches!(action, Action::Inject(_))));
             }
-            Action::GiveOwnershipBack { managed_fields, .. } => {
+            Action::Undo(Step::GiveOwnershipBack { managed_fields, .. }) => {
                 self.deployment.as_mut().unwrap()["metadata"]["managedFields"] = json!(managed_fields);
             }
-            Action::UnmarkReplicaSet(_) => unreachable!("no revision of the owner's bears the record here"),
-            Action::DeleteReplicaSet(set) => {
-                assert_eq!(set.replicas, 0);
+            Action::CreateClone(_) | Action::Undo(Step::UnmarkRevision(_) | Step::DeletePod(_)) => {
+                unreachable!("{action:?} is for nothing that is here")
+            }
+            Action::Undo(Step::DeleteRevision(revision)) => {
+                assert_eq!(revision.replicas, 0);
                 self.debug_replicas = None;
             }
         }
@@ -199,13 +209,14 @@ impl World {
     }
 }
 
-fn replica_set(replicas: i32) -> DebugReplicaSet {
-    DebugReplicaSet {
+fn replica_set(replicas: i32) -> DebugRevision {
+    DebugRevision {
+        kind: RevisionKind::ReplicaSet,
         name: "orders-debug".into(),
         uid: "r-1".into(),
         resource_version: "1".into(),
         replicas,
-        ready_replicas: replicas,
+        serves_nobody: replicas == 0,
         carries_flag: true,
     }
 }

@@ -7,7 +7,7 @@ use super::{Action, Draft, Plan, duration, instant, since, starting, time};
 use crate::operator::observe::change;
 use crate::session::conditions::ConditionType;
 use crate::session::status::InjectionSummary;
-use crate::session::{Failure, Phase, StopWhen};
+use crate::session::{Failure, Phase, StopWhen, Strategy};
 use crate::workload::record::{Change, Record};
 use crate::workload::{Workload, ownership, restore};
 
@@ -43,21 +43,31 @@ impl<'a> Draft<'a> {
         self.wait(until)
     }
 
-    /// The record on the workload, where it is this session's.
+    /// The record on the workload or the clone, where it is this session's.
     pub(super) fn own_record(&self) -> Option<Record> {
+        if let Some(clone) = &self.observed.clone {
+            return Some(clone.record.clone());
+        }
         let record = self.observed.workload.as_ref()?.record()?.ok()?;
         (Some(&record.session.uid) == self.observed.session.uid().as_ref()).then_some(record)
     }
 
     /// Keeps what the record says in the status: it is needed after the record is gone.
     pub(super) fn remember_injection(&mut self) {
-        let Some(workload) = &self.observed.workload else {
+        let Some(record) = self.own_record() else { return };
+        let (uid, command) = if let Some(clone) = &self.observed.clone {
+            let namespace = self.observed.session.namespace().unwrap_or_default();
+            let command = format!("kubectl delete pod -n {namespace} {}", clone.pod.name);
+            (clone.pod.uid.clone(), command)
+        } else if let Some(workload) = &self.observed.workload {
+            let command = starting::restore_command(workload, &record.change);
+            (workload.uid().to_owned(), command)
+        } else {
             return;
         };
-        let Some(record) = self.own_record() else { return };
-        self.status.restore_command = Some(starting::restore_command(workload, &record.change));
+        self.status.restore_command = Some(command);
         self.status.injection = Some(InjectionSummary {
-            uid: workload.uid().to_owned(),
+            uid,
             change: record.change,
         });
     }
@@ -80,7 +90,12 @@ impl<'a> Draft<'a> {
         if self.status.phase != Phase::Injecting {
             return;
         }
-        let is_ready = self.observed.debug_pods.iter().any(|pod| pod.ready && !pod.terminating);
+        let is_ready = self
+            .observed
+            .remains
+            .pods
+            .iter()
+            .any(|pod| pod.ready && !pod.terminating);
         if !is_ready && self.observed.captured.debug_records == 0 {
             return;
         }
@@ -115,30 +130,12 @@ impl<'a> Draft<'a> {
                 message,
             }))
         };
-        let Some((workload, change)) = self.change() else {
-            return failed(
-                "TargetGone",
-                format!(
-                    "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. \
-                     Create a new session.",
-                    spec.target.kind, spec.target.name
-                ),
-            );
+        let lost = match spec.effective_strategy() {
+            Strategy::Rollout => self.flag_lost(),
+            Strategy::Clone => self.clone_lost(),
         };
-        if !restore::carries_flag(workload, &change) {
-            let injected = since(&self.status.conditions, ConditionType::Injected);
-            let manager = last_manager(workload, &change, injected);
-            let who = manager.map_or_else(|| "Somebody".to_owned(), |manager| format!("Field manager {manager:?}"));
-            return failed(
-                "DriftReverted",
-                format!(
-                    "{who} took the flag out of {} before the session ended. A tool that keeps the \
-                     workload as its own source says (Argo CD, Flux, another operator) must be told to leave {} alone, or \
-                     must carry the flag itself.",
-                    workload.title(),
-                    change.variable
-                ),
-            );
+        if let Some((reason, message)) = lost {
+            return failed(reason, message);
         }
         if self.observed.captured.key_material_seen && !spec.allow_key_material {
             return failed(
@@ -181,12 +178,13 @@ impl<'a> Draft<'a> {
         } else if self.progress_deadline().is_some_and(|deadline| deadline <= self.now) {
             let waiting = self
                 .observed
-                .debug_pods
+                .remains
+                .pods
                 .iter()
                 .find_map(|pod| pod.waiting.as_ref().map(|why| (&pod.name, why)));
             let detail = match waiting {
                 Some((pod, why)) => format!(" Pod {pod} waits: {why}."),
-                None if self.observed.debug_pods.is_empty() => {
+                None if self.observed.remains.pods.is_empty() => {
                     " No pod with the flag was created: look at the workload's events and quotas.".to_owned()
                 }
                 None => " A pod with the flag is there but not ready: look at its events.".to_owned(),
@@ -197,6 +195,50 @@ impl<'a> Draft<'a> {
             );
         }
         None
+    }
+
+    /// Why no pod of the workload carries the flag any more.
+    fn flag_lost(&self) -> Option<(&'static str, String)> {
+        let target = &self.observed.session.spec.target;
+        let Some((workload, change)) = self.change() else {
+            let message = format!(
+                "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. Create \
+                 a new session.",
+                target.kind, target.name
+            );
+            return Some(("TargetGone", message));
+        };
+        if restore::carries_flag(workload, &change) {
+            return None;
+        }
+        let injected = since(&self.status.conditions, ConditionType::Injected);
+        let manager = last_manager(workload, &change, injected);
+        let who = manager.map_or_else(|| "Somebody".to_owned(), |manager| format!("Field manager {manager:?}"));
+        let message = format!(
+            "{who} took the flag out of {} before the session ended. A tool that keeps the workload as its own source says \
+             (Argo CD, Flux, another operator) must be told to leave {} alone, or must carry the flag itself.",
+            workload.title(),
+            change.variable
+        );
+        Some(("DriftReverted", message))
+    }
+
+    /// Why the clone can say nothing more.
+    fn clone_lost(&self) -> Option<(&'static str, String)> {
+        let session = &self.observed.session;
+        let Some(clone) = self.observed.clone.as_ref().filter(|clone| !clone.pod.terminating) else {
+            let name = session.name_any();
+            let message =
+                format!("The clone of session {name} was deleted before the session ended. Create a new session.");
+            return Some(("CloneGone", message));
+        };
+        let why = clone.ended.as_ref()?;
+        let message = format!(
+            "Pod {} has ended ({why}) before the session did. Look at its events (kubectl describe pod), and create a new \
+             session when the cause is gone.",
+            clone.pod.name
+        );
+        Some(("CloneEnded", message))
     }
 
     /// Ends reading and begins to restore; the last findings are in the status already.
@@ -222,7 +264,7 @@ impl<'a> Draft<'a> {
 /// The field manager that owns the value now; else the one that has written the workload last since the flag was put in,
 /// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
 fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
-    let path = ownership::value_path(&change.container, &change.variable);
+    let path = ownership::changed_path(workload, change);
     let owners = ownership::owners(&workload.metadata, &path);
     if let Some(owner) = owners
         .into_iter()

@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use serde_json::json;
 
 use super::{Action, Draft, Plan, created, duration, instant};
 use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::{self, ConditionType};
-use crate::session::{Phase, Strategy, TargetKind};
+use crate::session::{Phase, Strategy};
 use crate::workload::inject::{self, Request};
 use crate::workload::record::{Change, SessionReference};
-use crate::workload::{ANNOTATION, Injection, Workload};
+use crate::workload::{ANNOTATION, Refusal, Workload, clone, restore};
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -29,16 +30,6 @@ impl Draft<'_> {
                 "The session was stopped before anything was changed.",
             );
             return self.end_untouched();
-        }
-        let strategy = session.spec.effective_strategy();
-        if target.kind != TargetKind::Deployment || strategy != Strategy::Rollout {
-            return self.fail_untouched(
-                "TargetNotSupported",
-                &format!(
-                    "Strategy {strategy:?} on a {} is not supported yet; strategy Rollout on a Deployment is. Nothing was changed.",
-                    target.kind
-                ),
-            );
         }
         let Some(workload) = &self.observed.workload else {
             let namespace = session.namespace().unwrap_or_default();
@@ -72,6 +63,7 @@ impl Draft<'_> {
             variable: session.spec.variable.name(),
             flag: &session.spec.flag(),
             deadline: instant(self.now + progress + duration(&session.spec.duration)),
+            config_maps: &self.observed.config_maps,
         };
         if !self.observed.is_guarded {
             let policy = ADMISSION_POLICY;
@@ -84,8 +76,8 @@ impl Draft<'_> {
                 ),
             );
         }
-        match inject::plan(workload, &request) {
-            Ok(Injection { patch, warnings, .. }) => {
+        match self.change_planned(workload, &request) {
+            Ok((action, warnings)) => {
                 self.set(
                     ConditionType::Accepted,
                     true,
@@ -97,14 +89,31 @@ impl Draft<'_> {
                 let stored = self.observed.session.status.as_ref();
                 let is_reported =
                     stored.is_some_and(|status| conditions::is_true(&status.conditions, ConditionType::Accepted));
-                self.now(if is_reported {
-                    Action::Inject(patch)
-                } else {
-                    Action::None
-                })
+                self.now(if is_reported { action } else { Action::None })
             }
             Err(refusal) if refusal.transient => self.refused_for_now(refusal.reason, &refusal.message, deadline),
             Err(refusal) => self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message)),
+        }
+    }
+
+    /// The write that brings the flag into a JVM, and what the user should know before.
+    fn change_planned(&self, workload: &Workload, request: &Request<'_>) -> Result<(Action, Vec<String>), Refusal> {
+        let spec = &self.observed.session.spec;
+        match spec.effective_strategy() {
+            Strategy::Rollout => {
+                let injection = inject::plan(workload, request)?;
+                Ok((Action::Inject(injection.patch), injection.warnings))
+            }
+            Strategy::Clone => {
+                let longest = duration(&spec.progress_deadline) + duration(&spec.duration);
+                let terms = clone::Terms {
+                    receive_traffic: spec.receive_traffic,
+                    service_selectors: &self.observed.service_selectors,
+                    active_deadline_seconds: longest.as_secs(),
+                };
+                let injection = clone::plan(workload, request, &terms)?;
+                Ok((Action::CreateClone(Box::new(injection.pod)), injection.warnings))
+            }
         }
     }
 
@@ -129,36 +138,63 @@ impl Draft<'_> {
             "Valid",
             "The session can be carried out.",
         );
-        self.set(
-            ConditionType::Injected,
-            true,
-            "FlagInTemplate",
-            "The flag is in the pod template; the workload's controller rolls its pods.",
-        );
-        self.set(
-            ConditionType::TemplateRestored,
-            false,
-            "FlagInTemplate",
-            "The template carries the flag until the session ends.",
-        );
+        match self.observed.session.spec.effective_strategy() {
+            Strategy::Rollout => {
+                self.set(
+                    ConditionType::Injected,
+                    true,
+                    "FlagInTemplate",
+                    "The flag is in the pod template; the workload's controller rolls its pods.",
+                );
+                self.set(
+                    ConditionType::TemplateRestored,
+                    false,
+                    "FlagInTemplate",
+                    "The template carries the flag until the session ends.",
+                );
+            }
+            Strategy::Clone => {
+                self.set(
+                    ConditionType::Injected,
+                    true,
+                    "CloneCreated",
+                    "One more pod with the flag runs beside the workload, as one more consumer of what the workload consumes; \
+                     network policies may treat it differently (status.warnings).",
+                );
+                self.set(
+                    ConditionType::TemplateRestored,
+                    true,
+                    "NeverChanged",
+                    "Strategy Clone leaves the workload alone.",
+                );
+            }
+        }
         self.running()
     }
 }
 
 /// A command that undoes the change by hand. A value of the variable is never in it.
 pub(super) fn restore_command(workload: &Workload, change: &Change) -> String {
+    let (container, variable) = (&change.container, &change.variable);
     let object = format!(
         "-n {} {}/{}",
         workload.metadata.namespace.as_deref().unwrap_or_default(),
         workload.kind.to_string().to_lowercase(),
         workload.name()
     );
-    let (container, variable) = (&change.container, &change.variable);
+    if change.refers_to.is_some() {
+        // Which of several entries is meant, and where another one came from, only positions can say.
+        let patch = restore::plan_by_hand(workload, change);
+        return format!("kubectl patch {object} --type json --patch '{}'", json!(patch));
+    }
+    let list = workload
+        .container(container)
+        .map_or("containers", |(place, _)| place.list());
     let setting = if change.entry_created {
         format!("{variable}-")
     } else {
         format!(
-            r#""{variable}=$(kubectl get {object} -o jsonpath='{{.spec.template.spec.containers[?(@.name=="{container}")].env[?(@.name=="{variable}")].value}}' | sed 's/ *{}//')""#,
+            r#""{variable}=$(kubectl get {object} -o jsonpath='{{.spec.template.spec.{list}[?(@.name=="{container}")].env[?(@.name=="{variable}")].value}}' | sed 's/ *{}//')""#,
             change.flag()
         )
     };

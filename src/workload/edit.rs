@@ -72,7 +72,8 @@ impl Edit {
         let entry_created = matches!(way, Way::Create { .. });
         let path = ownership::entry_path(place, &container.name, variable);
         let owners = match way {
-            Way::Create { .. } => Vec::new(),
+            // Of several entries of the same name only all together have owners.
+            Way::Create { .. } => ownership::owners(&workload.metadata, &path),
             Way::Append { .. } => ownership::owners(&workload.metadata, &ownership::below(&path, ownership::VALUE)),
             Way::Move { .. } => ownership::owners(&workload.metadata, &ownership::below(&path, ownership::VALUE_FROM)),
         };

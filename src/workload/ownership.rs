@@ -39,57 +39,63 @@ pub fn below(entry: &[String], field: &str) -> Vec<String> {
     [entry, &[field.to_owned()]].concat()
 }
 
-/// The path of what a change has made of a variable's value: the literal with the flag, or, once the flag is out, what
-/// was there before. Empty where the container is gone.
+/// The path of the literal value that a change has written. Nobody owns it where the container is gone.
 #[must_use]
-pub fn changed_path(workload: &Workload, change: &Change) -> Vec<String> {
-    let Some((place, _)) = workload.container(&change.container) else {
-        return Vec::new();
-    };
-    let entry = entry_path(place, &change.container, &change.variable);
-    let value_from = below(&entry, VALUE_FROM);
-    let operator = |entry: &ManagedFieldsEntry| is_operator(entry) && owns(entry, &value_from);
-    if workload.metadata.managed_fields.iter().flatten().any(operator) {
-        value_from
-    } else {
-        below(&entry, VALUE)
-    }
+pub fn value_path(workload: &Workload, change: &Change) -> Vec<String> {
+    let place = workload
+        .container(&change.container)
+        .map(|(place, _)| place)
+        .unwrap_or_default();
+    below(&entry_path(place, &change.container, &change.variable), VALUE)
 }
 
-/// The managers that own `path`.
+/// The managers that own `path`, the operator aside.
 #[must_use]
 pub fn owners(metadata: &ObjectMeta, path: &[String]) -> Vec<FieldOwner> {
-    metadata
-        .managed_fields
-        .iter()
-        .flatten()
+    let entries = metadata.managed_fields.iter().flatten();
+    entries
+        .filter(|entry| !is_operator(entry))
         .filter_map(|entry| {
             let fields = below_path(entry, path)?;
+            let is_leaf = fields.as_object().is_none_or(Map::is_empty);
             Some(FieldOwner {
-                fields: (!is_leaf(fields)).then(|| fields.to_string()),
+                fields: (!is_leaf).then(|| fields.to_string()),
                 ..owner_of(entry)
             })
         })
         .collect()
 }
 
-/// The entries with `path` given from the operator to `owners`, or `None` where nothing needs to change.
+/// What the operator owns of containers' environments, leaf by leaf, as paths in a `FieldsV1` tree.
 #[must_use]
-pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String]) -> Option<Vec<ManagedFieldsEntry>> {
-    let before = metadata.managed_fields.clone().unwrap_or_default();
-    if path.is_empty() || !before.iter().any(|entry| is_operator(entry) && owns(entry, path)) {
-        return None;
-    }
-    let mut after = before;
-    for entry in after.iter_mut().filter(|entry| is_operator(entry)) {
-        if let Some(FieldsV1(Value::Object(tree))) = &mut entry.fields_v1 {
-            remove(tree, path);
+pub fn owned(metadata: &ObjectMeta) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let entries = metadata.managed_fields.iter().flatten();
+    for entry in entries.filter(|entry| is_operator(entry)) {
+        if let Some(FieldsV1(fields)) = &entry.fields_v1 {
+            leaves(fields, &[], &mut paths);
         }
     }
-    after.retain(|entry| !is_operator(entry) || !is_empty(entry));
+    paths.retain(|path| path.iter().any(|key| key == "f:env"));
+    paths
+}
+
+/// The entries with all that the operator owns of environments given to `owners`, or `None` where it owns nothing of it. That
+/// can be more than a value: an entry or a list that it has created and into which others have written since.
+#[must_use]
+pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner]) -> Option<Vec<ManagedFieldsEntry>> {
+    let paths = owned(metadata);
+    if paths.is_empty() {
+        return None;
+    }
+    let mut after = metadata.managed_fields.clone().unwrap_or_default();
+    after.retain(|entry| !is_operator(entry));
     // The API server takes no entry of another operation or without a version, and would keep the ones it has.
-    let is_valid =
-        |owner: &&FieldOwner| matches!(owner.operation.as_str(), "Apply" | "Update") && !owner.api_version.is_empty();
+    let is_valid = |owner: &&FieldOwner| {
+        matches!(owner.operation.as_str(), "Apply" | "Update")
+            && !owner.api_version.is_empty()
+            && owner.manager != FIELD_MANAGER
+    };
     for owner in owners.iter().filter(is_valid) {
         let existing = after
             .iter_mut()
@@ -108,14 +114,21 @@ pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String])
             after.last_mut()?
         };
         if let Some(FieldsV1(Value::Object(tree))) = &mut entry.fields_v1 {
-            let fields = owner
-                .fields
-                .as_deref()
-                .and_then(|fields| serde_json::from_str(fields).ok());
-            insert(tree, path, fields.unwrap_or_else(|| json!({})));
+            paths.iter().for_each(|path| give(tree, path, owner));
         }
     }
     Some(after)
+}
+
+fn leaves(node: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
+    match node.as_object().filter(|children| !children.is_empty()) {
+        Some(children) => {
+            for (key, child) in children {
+                leaves(child, &[path, &[key.clone()]].concat(), found);
+            }
+        }
+        None => found.push(path.to_vec()),
+    }
 }
 
 fn owner_of(entry: &ManagedFieldsEntry) -> FieldOwner {
@@ -128,28 +141,17 @@ fn owner_of(entry: &ManagedFieldsEntry) -> FieldOwner {
 }
 
 fn is_entry_of(entry: &ManagedFieldsEntry, owner: &FieldOwner) -> bool {
-    let fields = owner.fields.clone();
-    FieldOwner {
-        fields,
-        ..owner_of(entry)
-    } == *owner
-}
-
-fn is_leaf(fields: &Value) -> bool {
-    fields.as_object().is_none_or(Map::is_empty)
+    let found = owner_of(entry);
+    (found.manager, found.operation, found.api_version)
+        == (
+            owner.manager.clone(),
+            owner.operation.clone(),
+            owner.api_version.clone(),
+        )
 }
 
 fn is_operator(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.is_none()
-}
-
-fn is_empty(entry: &ManagedFieldsEntry) -> bool {
-    matches!(&entry.fields_v1, None | Some(FieldsV1(Value::Null)))
-        || matches!(&entry.fields_v1, Some(FieldsV1(Value::Object(tree))) if tree.is_empty())
-}
-
-fn owns(entry: &ManagedFieldsEntry, path: &[String]) -> bool {
-    below_path(entry, path).is_some()
 }
 
 fn below_path<'a>(entry: &'a ManagedFieldsEntry, path: &[String]) -> Option<&'a Value> {
@@ -157,29 +159,32 @@ fn below_path<'a>(entry: &'a ManagedFieldsEntry, path: &[String]) -> Option<&'a 
     path.iter().try_fold(root, |node, key| node.get(key))
 }
 
-fn remove(tree: &mut Map<String, Value>, path: &[String]) {
-    let Some((key, rest)) = path.split_first() else { return };
-    if rest.is_empty() {
-        tree.remove(key);
-    } else if let Some(Value::Object(child)) = tree.get_mut(key) {
-        remove(child, rest);
-        if child.is_empty() {
-            tree.remove(key);
-        }
+/// Gives one path to an owner. What it owned below a value that is no leaf, it owns again, and nothing else there.
+fn give(tree: &mut Map<String, Value>, path: &[String], owner: &FieldOwner) {
+    let fields = owner
+        .fields
+        .as_deref()
+        .and_then(|fields| serde_json::from_str(fields).ok());
+    let value_from = path.iter().position(|key| key == VALUE_FROM);
+    match (fields, value_from) {
+        (Some(fields), Some(position)) => insert(tree, &path[..=position], fields),
+        _ => insert(tree, path, json!({})),
     }
 }
 
 fn insert(tree: &mut Map<String, Value>, path: &[String], fields: Value) {
-    match path {
-        [] => {}
-        [last] => {
-            tree.insert(last.clone(), fields);
+    let Some((key, rest)) = path.split_first() else { return };
+    if rest.is_empty() {
+        tree.insert(key.clone(), fields);
+        return;
+    }
+    let is_member = tree.get(key).is_some_and(|child| child == &json!({}));
+    let child = tree.entry(key.clone()).or_insert_with(|| json!({}));
+    if let Value::Object(child) = child {
+        if is_member {
+            // Owned itself, without anything below it; with something below it that is said by a dot.
+            child.insert(".".to_owned(), json!({}));
         }
-        [key, rest @ ..] => {
-            let child = tree.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(child) = child {
-                insert(child, rest, fields);
-            }
-        }
+        insert(child, rest, fields);
     }
 }

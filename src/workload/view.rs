@@ -25,12 +25,10 @@ pub struct Workload {
     pub template: PodTemplateSpec,
     /// How far its controller has brought the pods to the template.
     pub rollout: Rollout,
-    /// Names of the revisions from which its controller makes pods, as far as its status names them.
-    pub revisions_in_use: Vec<String>,
 }
 
 /// Where a container is in a pod's spec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
     is_init: bool,
     position: usize,
@@ -66,7 +64,6 @@ impl From<Deployment> for Workload {
             selector: spec.selector,
             template: spec.template,
             rollout,
-            revisions_in_use: Vec::new(),
         }
     }
 }
@@ -75,17 +72,12 @@ impl From<StatefulSet> for Workload {
     fn from(set: StatefulSet) -> Self {
         let rollout = Rollout::of_stateful_set(&set);
         let spec = set.spec.unwrap_or_default();
-        let status = set.status.unwrap_or_default();
         Self {
             kind: TargetKind::StatefulSet,
             metadata: set.metadata,
             selector: spec.selector,
             template: spec.template,
             rollout,
-            revisions_in_use: [status.current_revision, status.update_revision]
-                .into_iter()
-                .flatten()
-                .collect(),
         }
     }
 }
@@ -100,7 +92,6 @@ impl From<DaemonSet> for Workload {
             selector: spec.selector,
             template: spec.template,
             rollout,
-            revisions_in_use: Vec::new(),
         }
     }
 }
@@ -121,7 +112,6 @@ impl From<Pod> for Workload {
             selector: LabelSelector::default(),
             template,
             rollout: Rollout::default(),
-            revisions_in_use: Vec::new(),
         }
     }
 }

@@ -68,7 +68,7 @@ fn daemon_set_comes_back() {
 /// Ready only without the flag: the JVM that does not come up with it.
 fn never_ready_with_flag(manifest: &mut Value) {
     let probe = json!({
-        "exec": {"command": ["sh", "-c", "case \"$JAVA_CUSTOM_OPTS\" in *javax.net.debug*) exit 1;; esac"]}, "periodSeconds": 1
+        "exec": {"command": ["sh", "-c", "case \"$JAVA_CUSTOM_OPTS\" in *net.debug=ssl*) exit 1;; esac"]}, "periodSeconds": 1
     });
     manifest["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe;
 }

@@ -232,7 +232,7 @@ fn moved_entry_after_an_edit_and_with_the_restore_command() {
         let manifest = deployment("orders", &environment);
         scenario.apply_as("integration-team", &manifest).done();
         scenario.rolled_out("orders").await;
-        let before = scenario.snapshot("orders").await;
+        let before = json!(scenario.deployments().get("orders").await.unwrap());
         scenario.create_session("by-hand", "orders", &json!({}));
         let status = scenario.reached("by-hand", Phase::Capturing).await;
         // Whoever applies the source meanwhile is refused and changes nothing.
@@ -244,7 +244,8 @@ fn moved_entry_after_an_edit_and_with_the_restore_command() {
         assert_eq!(scenario.failure("by-hand").await.reason, "DriftReverted");
         scenario.assert_no_flag("orders").await;
         scenario.apply_as("integration-team", &manifest).done();
-        scenario.settled("orders").await;
-        assert_eq!(scenario.snapshot("orders").await, before);
+        let after = json!(scenario.deployments().get("orders").await.unwrap());
+        assert_eq!(after["spec"], before["spec"]);
+        assert!(!after["metadata"].to_string().contains("tlsdebug.io") && !after.to_string().contains("\"tlsdebug\""));
     });
 }

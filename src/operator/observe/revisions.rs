@@ -83,7 +83,7 @@ pub async fn of(
             let is_left =
                 |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && pods::debug_pod(pod, change).is_some();
             let left = pods.items.iter().filter(|pod| is_left(pod)).count();
-            let seen = |revision: &ControllerRevision| controller_revision(revision, workload, change, left);
+            let seen = |revision: &ControllerRevision| controller_revision(revision, change, left);
             Ok(marked.into_iter().map(seen).collect())
         }
         TargetKind::Pod => Ok(Vec::new()),
@@ -122,15 +122,9 @@ fn replica_set(set: &ReplicaSet, change: &Change) -> DebugRevision {
     }
 }
 
-fn controller_revision(
-    revision: &ControllerRevision,
-    workload: &Workload,
-    change: &Change,
-    pods_left: usize,
-) -> DebugRevision {
-    let name = revision.name_any();
-    // What the status names as current or updated, the controller may still make pods of.
-    let is_named = workload.revisions_in_use.contains(&name);
+/// Its controller makes no more pods of it once it has seen the restored template, even where its status still names it as
+/// the current one (`stateful_set_utils.go`, `newVersionedStatefulSetPod`): the pods that are left count.
+fn controller_revision(revision: &ControllerRevision, change: &Change, pods_left: usize) -> DebugRevision {
     // A patch that replaces the template (`getPatch` of both controllers).
     let template = revision
         .data
@@ -141,9 +135,9 @@ fn controller_revision(
         kind: RevisionKind::ControllerRevision,
         uid: revision.uid().unwrap_or_default(),
         resource_version: revision.resource_version().unwrap_or_default(),
-        replicas: i32::try_from(pods_left + usize::from(is_named)).unwrap_or(i32::MAX),
+        replicas: i32::try_from(pods_left).unwrap_or(i32::MAX),
         serves_nobody: false,
         carries_flag: pod.is_some_and(|pod| change.is_carried_by_pod(&pod)),
-        name,
+        name: revision.name_any(),
     }
 }

@@ -122,11 +122,8 @@ impl Draft<'_> {
             // The entry of before comes back, and with it those who owned it.
             return false;
         }
-        let path = ownership::changed_path(workload, &change);
-        let editors: Vec<_> = ownership::owners(&workload.metadata, &path)
-            .into_iter()
-            .filter(|owner| owner.manager != ownership::FIELD_MANAGER)
-            .collect();
+        let path = ownership::value_path(workload, &change);
+        let editors = ownership::owners(&workload.metadata, &path);
         match &mut self.status.injection {
             Some(injection) if !editors.is_empty() && injection.change.owners != editors => {
                 injection.change.owners = editors;

@@ -264,12 +264,8 @@ impl<'a> Draft<'a> {
 /// The field manager that owns the value now; else the one that has written the workload last since the flag was put in,
 /// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
 fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
-    let path = ownership::changed_path(workload, change);
-    let owners = ownership::owners(&workload.metadata, &path);
-    if let Some(owner) = owners
-        .into_iter()
-        .find(|owner| owner.manager != ownership::FIELD_MANAGER)
-    {
+    let path = ownership::value_path(workload, change);
+    if let Some(owner) = ownership::owners(&workload.metadata, &path).into_iter().next() {
         return Some(owner.manager);
     }
     let entries = workload.metadata.managed_fields.iter().flatten();

@@ -52,7 +52,7 @@ pub fn next(workload: &Workload, change: &Change, session_uid: &str, remains: &R
         return Undo::Write(Step::Restore(restore::plan(workload, change).0));
     }
     // Where another session has changed the same value since, its end gives ownership back.
-    if !is_held_by_another && let Some(step) = give_back(workload, change, &change.owners) {
+    if !is_held_by_another && let Some(step) = give_back(workload, &change.owners) {
         return Undo::Write(step);
     }
     let revisions = &remains.revisions;
@@ -86,12 +86,11 @@ pub fn next(workload: &Workload, change: &Change, session_uid: &str, remains: &R
     }
 }
 
-/// Gives what the operator still owns of the changed value to `owners`; `None`: it owns nothing.
+/// Gives what the operator still owns of a workload to `owners`; `None`: it owns nothing.
 #[must_use]
-pub fn give_back(workload: &Workload, change: &Change, owners: &[FieldOwner]) -> Option<Step> {
-    let path = ownership::changed_path(workload, change);
+pub fn give_back(workload: &Workload, owners: &[FieldOwner]) -> Option<Step> {
     Some(Step::GiveOwnershipBack {
-        managed_fields: ownership::given_back(&workload.metadata, owners, &path)?,
+        managed_fields: ownership::given_back(&workload.metadata, owners)?,
         resource_version: workload.metadata.resource_version.clone().unwrap_or_default(),
     })
 }

@@ -31,7 +31,7 @@ enum Way {
     /// The entry gets another name, and one that refers to it follows it.
     Move {
         index: usize,
-        source: EnvVarSource,
+        source: Box<EnvVarSource>,
         saved: String,
     },
 }

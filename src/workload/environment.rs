@@ -27,7 +27,7 @@ pub enum Shape {
         /// Position in the list.
         index: usize,
         /// Where it is taken from.
-        source: EnvVarSource,
+        source: Box<EnvVarSource>,
     },
     /// Set before the end of the `env` list in a way that a reference `$(NAME)` in a last entry resolves to: by a
     /// ConfigMap in `envFrom`, or by more than one entry (kubelet, `makeEnvironmentVariables`).
@@ -73,7 +73,7 @@ pub fn shape(container: &Container, variable: &str, config_maps: &ConfigMapKeys)
             Some(source) if *source == EnvVarSource::default() => Err(Obstacle::UnknownSource),
             Some(source) => Ok(Shape::ValueFrom {
                 index: *index,
-                source: source.clone(),
+                source: Box::new(source.clone()),
             }),
             None => Ok(Shape::Literal {
                 index: *index,

@@ -114,7 +114,9 @@ pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner]) -> Option<Vec<Ma
             after.last_mut()?
         };
         if let Some(FieldsV1(Value::Object(tree))) = &mut entry.fields_v1 {
-            paths.iter().for_each(|path| give(tree, path, owner));
+            for path in &paths {
+                give(tree, path, owner);
+            }
         }
     }
     Some(after)
@@ -124,7 +126,7 @@ fn leaves(node: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
     match node.as_object().filter(|children| !children.is_empty()) {
         Some(children) => {
             for (key, child) in children {
-                leaves(child, &[path, &[key.clone()]].concat(), found);
+                leaves(child, &[path, std::slice::from_ref(key)].concat(), found);
             }
         }
         None => found.push(path.to_vec()),

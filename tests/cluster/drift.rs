@@ -157,6 +157,44 @@ fn added_entry_survives_both_loops() {
     });
 }
 
+/// A moved entry and its source's entry cannot both be there: the API server refuses the tool until the session has ended.
+#[test]
+fn moved_entry_survives_both_loops() {
+    scenario("loop-moved", async |scenario| {
+        let settings = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"options": "-Da=1"}
+        });
+        scenario.apply(&settings);
+        let source = json!({"configMapKeyRef": {"name": "settings", "key": "options"}});
+        for (name, apply) in [("server", SERVER_SIDE), ("client", "apply")] {
+            let manifest = deployment("orders", &json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": source}]));
+            let tool = Loop::start(scenario, &manifest, apply);
+            scenario
+                .eventually("the tool's first apply", async || {
+                    scenario.deployments().get_opt("orders").await.unwrap()
+                })
+                .await;
+            scenario.rolled_out("orders").await;
+            let before = scenario.snapshot("orders").await;
+            scenario.create_session(name, "orders", &json!({}));
+            scenario.reached(name, Phase::Capturing).await;
+            scenario
+                .stays("the flag", Duration::from_secs(4), async || {
+                    scenario.has_flag("orders").await
+                })
+                .await;
+            scenario.stop_session(name);
+            assert_eq!(scenario.finished(name).await.phase, Phase::Completed);
+            scenario.settled("orders").await;
+            scenario.assert_as_before("orders", &before).await;
+            drop(tool);
+            scenario
+                .kubectl(&["delete", "deployment", "orders", "--cascade=foreground"])
+                .done();
+        }
+    });
+}
+
 /// A manager that never forces is refused in mid-session, and goes on afterwards as before; what it changes elsewhere in the
 /// workload while the session lasts stays.
 #[test]

@@ -109,7 +109,7 @@ fn value_from_elsewhere_of_a_client_side_apply_comes_back() {
         scenario.apply(&sources());
         let environment = json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": from_config_map()}]);
         comes_back(scenario, &deployment("orders", &environment), |manifest| {
-            scenario.apply(manifest)
+            scenario.apply(manifest);
         })
         .await;
     });

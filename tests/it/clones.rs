@@ -50,7 +50,7 @@ fn labels() -> Value {
     json!({"app": "orders", "tier": "web", "zone": "a", "policy": "egress", "pod-template-hash": "1"})
 }
 
-fn deployment(spec: Value) -> Value {
+fn deployment(spec: &Value) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "orders", "namespace": "demo", "uid": "d-1"},
@@ -67,12 +67,12 @@ fn plain() -> Value {
 
 #[test]
 fn nothing_selects_a_clone_unless_it_is_to_receive_traffic() {
-    let pod = json!(planned(&deployment(plain()), false).unwrap().pod);
+    let pod = json!(planned(&deployment(&plain()), false).unwrap().pod);
     assert_eq!(
         pod["metadata"]["labels"],
         json!({"policy": "egress", "tlsdebug.io/session": "look"})
     );
-    let injection = planned(&deployment(plain()), true).unwrap();
+    let injection = planned(&deployment(&plain()), true).unwrap();
     let pod = json!(injection.pod);
     assert_eq!(
         pod["metadata"]["labels"],
@@ -83,7 +83,7 @@ fn nothing_selects_a_clone_unless_it_is_to_receive_traffic() {
 
 #[test]
 fn a_clone_belongs_to_its_session_carries_the_flag_and_ends_by_itself() {
-    let pod = json!(planned(&deployment(plain()), false).unwrap().pod);
+    let pod = json!(planned(&deployment(&plain()), false).unwrap().pod);
     assert_eq!(pod["metadata"]["name"], "look-clone-1b4e28ba");
     assert_eq!(
         pod["metadata"]["ownerReferences"],
@@ -143,7 +143,7 @@ fn what_two_pods_cannot_share_is_refused() {
     let refused = |change: &dyn Fn(&mut Value)| {
         let mut spec = plain();
         change(&mut spec);
-        let refusal = planned(&deployment(spec), false).unwrap_err();
+        let refusal = planned(&deployment(&spec), false).unwrap_err();
         assert!(refusal.message.contains("\"orders\"") && refusal.message.contains("strategy Rollout"));
         refusal.reason
     };

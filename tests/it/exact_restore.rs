@@ -391,7 +391,7 @@ fn a_moved_entry_after_edits_of_others() {
     let own = json!({"name": VARIABLE, "valueFrom": source});
     // The flag was taken out by hand: the entry comes back.
     let by_hand = json!({"name": VARIABLE, "value": format!("$({saved})")});
-    assert_eq!(after(json!([moved, by_hand])), [own.clone()]);
+    assert_eq!(after(json!([moved, by_hand])), std::slice::from_ref(&own));
     // The variable was set to something else, or removed: that counts.
     let literal = json!({"name": VARIABLE, "value": "-Da=1"});
     assert_eq!(after(json!([moved, literal])), [literal]);

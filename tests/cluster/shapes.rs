@@ -198,7 +198,7 @@ fn sidecar_comes_back() {
         sidecar["restartPolicy"] = json!("Always");
         let mut init = spec["containers"][0].clone();
         init["name"] = json!("prepare");
-        init["command"] = json!(["true"]);
+        init["command"] = json!(["echo", "prepared"]);
         spec["initContainers"] = json!([init, sidecar]);
         scenario.apply_as("integration-team", &manifest).done();
         scenario.rolled_out("orders").await;
@@ -215,7 +215,11 @@ fn sidecar_comes_back() {
         scenario.assert_as_before("orders", &before).await;
         // One that is no sidecar has ended when the pod is ready: its log is read all the same.
         scenario.create_session("prepare", "orders", &json!({"target": {"container": "prepare"}}));
-        scenario.reached("prepare", Phase::Capturing).await;
+        scenario
+            .status_with("prepare", "to have read its line", |status| {
+                status.phase == Phase::Capturing && status.pods.iter().any(|pod| pod.lines == 1)
+            })
+            .await;
         let spec = json!(flagged(scenario).await.spec);
         assert_eq!(spec["initContainers"][0]["env"][0]["value"], expected);
         scenario.stop_session("prepare");

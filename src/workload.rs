@@ -5,6 +5,7 @@
 //! into the patch that undoes it; [`ownership`] gives `metadata.managedFields` back to those who owned the value.
 //! [`clone::plan`] makes one more pod with the flag of it and leaves the workload alone.
 
+pub mod by_hand;
 pub mod clone;
 mod edit;
 pub mod environment;

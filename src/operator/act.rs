@@ -7,7 +7,7 @@ use kube::core::Status;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::observe::{self, Observed, workload};
+use super::observe::{self, DebugRevision, Observed, workload};
 use super::plan::undo::Step;
 use super::plan::{Action, FINALIZER};
 use crate::session::{TLSDebugSession, TLSDebugSessionStatus, Target};
@@ -136,7 +136,7 @@ where
 {
     api.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Json::<()>(patch))
         .await
-        .map(|_| ())
+        .map(drop)
 }
 
 fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
@@ -191,17 +191,37 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
         Action::Undo(Step::GiveOwnershipBack { resource_version, .. }) => workload(client, &observed.session)
             .await?
             .is_some_and(|fresh| fresh.metadata.resource_version.as_ref() == Some(resource_version)),
+        Action::Undo(Step::UnmarkRevision(revision)) => is_there(client, observed, revision).await?,
+        Action::AddFinalizer | Action::RemoveFinalizer => {
+            let session = &observed.session;
+            observe::session(client, &session.namespace().unwrap_or_default(), &session.name_any())
+                .await?
+                .is_some_and(|fresh| fresh.resource_version() == session.resource_version())
+        }
         // Their preconditions fail with a conflict.
         Action::Undo(Step::DeleteRevision(_) | Step::DeletePod(_)) | Action::DeleteSession | Action::CreateClone(_) => {
             true
         }
-        Action::None | Action::AddFinalizer | Action::RemoveFinalizer | Action::Undo(Step::UnmarkRevision(_)) => false,
+        Action::None => false,
     };
     Ok(if is_same {
         Outcome::Rejected(message)
     } else {
         Outcome::Moved
     })
+}
+
+/// Whether a revision is still what was seen.
+async fn is_there(client: &Client, observed: &Observed, revision: &DebugRevision) -> kube::Result<bool> {
+    let Some(workload) = &observed.workload else {
+        return Ok(false);
+    };
+    let Some(change) = observe::change(&observed.session, workload) else {
+        return Ok(false);
+    };
+    let session_uid = observed.session.uid().unwrap_or_default();
+    let remains = observe::remains(client, workload, &session_uid, &change, None, &mut None).await?;
+    Ok(remains.revisions.contains(revision))
 }
 
 /// A refusal may quote what it refuses; the variable's value may hold passwords.

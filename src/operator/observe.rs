@@ -41,6 +41,8 @@ pub struct Observed {
     pub clone: Option<ClonePod>,
     /// What there is of the session's change beside the template.
     pub remains: Remains,
+    /// What the operator may not read, in the API server's words; what it would have brought is missing here.
+    pub unreadable: Option<String>,
     /// What the log streams have brought so far.
     pub captured: Captured,
 }
@@ -61,7 +63,8 @@ pub async fn session(client: &Client, namespace: &str, name: &str) -> kube::Resu
         .await
 }
 
-/// Reads the target and what runs of it. `captured` comes from the session's streams.
+/// Reads the target and what runs of it. `captured` comes from the session's streams. A right that the operator lacks is no
+/// error: the plan decides with what is left.
 pub async fn observe(
     client: &Client,
     session: TLSDebugSession,
@@ -71,37 +74,42 @@ pub async fn observe(
     let phase = session.status.as_ref().map(|status| status.phase).unwrap_or_default();
     // The policy is asked for before anything is touched, and not again.
     let is_starting = session.metadata.deletion_timestamp.is_none() && phase == Phase::Pending;
+    let mut unreadable = None;
+    let is_guarded =
+        !(requires_policy && is_starting) || readable(has_admission_policy(client).await, &mut unreadable)?;
     let mut observed = Observed {
-        is_guarded: !(requires_policy && is_starting) || has_admission_policy(client).await?,
+        is_guarded,
         session,
         workload: None,
         config_maps: ConfigMapKeys::new(),
         service_selectors: Vec::new(),
         clone: None,
         remains: Remains::default(),
+        unreadable,
         captured,
     };
     if phase.is_finished() {
         // Nothing is decided by it any more.
         return Ok(observed);
     }
-    observed.workload = workload(client, &observed.session).await?;
+    let unreadable = &mut observed.unreadable;
+    observed.workload = readable(workload(client, &observed.session).await, unreadable)?;
     let is_clone = observed.session.spec.effective_strategy() == Strategy::Clone;
     if is_starting && let Some(workload) = &observed.workload {
         observed.config_maps = config_maps(client, &observed.session, workload).await?;
         if is_clone {
-            observed.service_selectors = service_selectors(client, &observed.session).await?;
+            observed.service_selectors = readable(service_selectors(client, &observed.session).await, unreadable)?;
         }
     }
     if is_clone {
-        observed.clone = clone_pod(client, &observed.session).await?;
+        observed.clone = readable(clone_pod(client, &observed.session).await, unreadable)?;
         observed.remains.pods = observed.clone.iter().map(|clone| clone.pod.clone()).collect();
     } else if let Some(workload) = &observed.workload
         && let Some(change) = change(&observed.session, workload)
     {
         let session_uid = observed.session.uid().unwrap_or_default();
         let began = observed.session.creation_timestamp();
-        observed.remains = remains(client, workload, &session_uid, &change, began.as_ref()).await?;
+        observed.remains = remains(client, workload, &session_uid, &change, began.as_ref(), unreadable).await?;
     }
     Ok(observed)
 }
@@ -138,22 +146,25 @@ pub fn read(kind: TargetKind, object: DynamicObject) -> kube::Result<Workload> {
 }
 
 /// Reads what there is of a change beside the template. A pod that was created before the session `began` and is on its way
-/// out belongs to an earlier one: it may take minutes to stop, and what it says is not this session's to report.
+/// out belongs to an earlier one: it may take minutes to stop, and what it says is not this session's to report. What may
+/// not be read is left out and named in `unreadable`.
 pub(super) async fn remains(
     client: &Client,
     workload: &Workload,
     session_uid: &str,
     change: &Change,
     began: Option<&Time>,
+    unreadable: &mut Option<String>,
 ) -> kube::Result<Remains> {
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let (revisions, pods) = tokio::try_join!(
+    let (revisions, pods) = tokio::join!(
         revisions::of(client, workload, session_uid, change),
         pods.list(&selected)
-    )?;
-    let mut pods = pods.items;
+    );
+    let revisions = readable(revisions, unreadable)?;
+    let mut pods = readable(pods.map(|list| list.items), unreadable)?;
     pods.sort_by(|one, other| {
         (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
     });
@@ -167,6 +178,17 @@ pub(super) async fn remains(
             .filter_map(|pod| pods::debug_pod(pod, change))
             .collect(),
     })
+}
+
+/// What the operator may not read is as if it were not there, and is named.
+fn readable<T: Default>(result: kube::Result<T>, unreadable: &mut Option<String>) -> kube::Result<T> {
+    match result {
+        Err(kube::Error::Api(refusal)) if refusal.is_forbidden() => {
+            *unreadable = Some(refusal.message);
+            Ok(T::default())
+        }
+        result => result,
+    }
 }
 
 async fn clone_pod(client: &Client, session: &TLSDebugSession) -> kube::Result<Option<ClonePod>> {

@@ -93,6 +93,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         return draft.now(Action::AddFinalizer);
     }
     match draft.status.phase {
+        Phase::Pending if observed.unreadable.is_some() => draft.starting_blind(),
         Phase::Pending => draft.starting(),
         Phase::Injecting | Phase::Capturing => draft.running(),
         Phase::Restoring | Phase::Completed | Phase::Failed => draft.ending(false),
@@ -140,7 +141,16 @@ impl Draft<'_> {
         }
     }
 
-    fn finished(self, has_finalizer: bool) -> Plan {
+    fn finished(mut self, has_finalizer: bool) -> Plan {
+        // What kept the session itself from going is over, or is said anew.
+        let restored = ConditionType::Restored.name();
+        let conditions = &mut self.status.conditions;
+        if let Some(condition) = conditions.iter_mut().find(|condition| condition.type_ == restored)
+            && condition.status == "True"
+            && ["Forbidden", "PatchRejected"].contains(&condition.reason.as_str())
+        {
+            self.restored();
+        }
         if has_finalizer {
             // Nothing is left to restore: the session can be deleted where the operator no longer runs.
             return Plan {
@@ -171,6 +181,15 @@ impl Draft<'_> {
         }
     }
 
+    /// Says of a session that has begun what the operator may not read. Returns whether there is anything.
+    fn note_unreadable(&mut self) -> bool {
+        let message = self.observed.unreadable.as_deref().map(unreadable);
+        if let Some(message) = &message {
+            self.set(ConditionType::Restored, false, "Forbidden", message);
+        }
+        message.is_some()
+    }
+
     fn set(&mut self, kind: ConditionType, status: bool, reason: &str, message: &str) {
         let generation = self.observed.session.metadata.generation;
         conditions::set(
@@ -181,6 +200,15 @@ impl Draft<'_> {
             message,
             generation,
             self.now,
+        );
+    }
+
+    fn restored(&mut self) {
+        self.set(
+            ConditionType::Restored,
+            true,
+            "Restored",
+            "No pod carries the flag, and no revision leads back to it.",
         );
     }
 
@@ -204,6 +232,14 @@ impl Draft<'_> {
             ..self.rest()
         }
     }
+}
+
+/// What the operator may not read, and the way out.
+fn unreadable(message: &str) -> String {
+    format!(
+        "The operator may not read what it needs: {message}. Give its ServiceAccount the rights that the chart gives it \
+         (helm upgrade; strategy Clone needs the chart value rbac.allow.clone: true)."
+    )
 }
 
 /// A duration that the API server has checked; an unreadable one counts as zero.

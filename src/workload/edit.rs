@@ -74,8 +74,12 @@ impl Edit {
         let owners = match way {
             // Of several entries of the same name only all together have owners.
             Way::Create { .. } => ownership::owners(&workload.metadata, &path),
-            Way::Append { .. } => ownership::owners(&workload.metadata, &ownership::below(&path, ownership::VALUE)),
-            Way::Move { .. } => ownership::owners(&workload.metadata, &ownership::below(&path, ownership::VALUE_FROM)),
+            Way::Append { .. } => {
+                ownership::former_owners(&workload.metadata, &ownership::below(&path, ownership::VALUE))
+            }
+            Way::Move { .. } => {
+                ownership::former_owners(&workload.metadata, &ownership::below(&path, ownership::VALUE_FROM))
+            }
         };
         let change = Change {
             container: container.name.clone(),
@@ -120,9 +124,7 @@ impl Edit {
                     // The API server leaves an empty value out, so there is nothing to test or replace.
                     builder.add(&value, self.written.as_str())
                 } else {
-                    builder
-                        .test(&value, before.as_str())
-                        .replace(&value, self.written.as_str())
+                    builder.test_text(&value, before).replace(&value, self.written.as_str())
                 }
             }
             Way::Move { index, source, saved } => {

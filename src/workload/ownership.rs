@@ -66,6 +66,23 @@ pub fn owners(metadata: &ObjectMeta, path: &[String]) -> Vec<FieldOwner> {
         .collect()
 }
 
+/// The managers that owned a value before the operator did. Where that can no longer be read from the value itself,
+/// because an earlier change was not taken back to the end, they are those who own the name of the same entry.
+#[must_use]
+pub fn former_owners(metadata: &ObjectMeta, value_path: &[String]) -> Vec<FieldOwner> {
+    let entries = metadata.managed_fields.iter().flatten();
+    let owners = owners(metadata, value_path);
+    if !owners.is_empty()
+        || !entries
+            .filter(|entry| is_operator(entry))
+            .any(|entry| below_path(entry, value_path).is_some())
+    {
+        return owners;
+    }
+    let entry = value_path.split_last().map(|(_, entry)| entry).unwrap_or_default();
+    self::owners(metadata, &below(entry, "f:name"))
+}
+
 /// What the operator owns of containers' environments, leaf by leaf, as paths in a `FieldsV1` tree.
 #[must_use]
 pub fn owned(metadata: &ObjectMeta) -> Vec<Vec<String>> {
@@ -188,5 +205,69 @@ fn insert(tree: &mut Map<String, Value>, path: &[String], fields: Value) {
             child.insert(".".to_owned(), json!({}));
         }
         insert(child, rest, fields);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn metadata(entries: &[(&str, Value)]) -> ObjectMeta {
+        let entries = entries.iter().map(|(manager, environment)| {
+            let container = json!({"k:{\"name\":\"msr\"}": {"f:env": environment}});
+            ManagedFieldsEntry {
+                manager: Some((*manager).to_owned()),
+                operation: Some("Apply".to_owned()),
+                api_version: Some("apps/v1".to_owned()),
+                fields_type: Some("FieldsV1".to_owned()),
+                fields_v1: Some(FieldsV1(
+                    json!({"f:spec": {"f:template": {"f:spec": {"f:containers": container}}}}),
+                )),
+                ..ManagedFieldsEntry::default()
+            }
+        });
+        ObjectMeta {
+            managed_fields: Some(entries.collect()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn variable(fields: &Value) -> Value {
+        json!({"k:{\"name\":\"JAVA_CUSTOM_OPTS\"}": fields})
+    }
+
+    #[test]
+    fn a_value_goes_back_to_who_owned_it() {
+        let path = below(&entry_path(Place::default(), "msr", "JAVA_CUSTOM_OPTS"), VALUE);
+        let whole = metadata(&[("team", variable(&json!({".": {}, "f:name": {}, "f:value": {}})))]);
+        let changed = metadata(&[
+            ("team", variable(&json!({".": {}, "f:name": {}}))),
+            (FIELD_MANAGER, variable(&json!({"f:value": {}}))),
+        ]);
+        let owners = owners(&whole, &path);
+        assert_eq!(owners[0].manager, "team");
+        assert_eq!(given_back(&changed, &owners), whole.managed_fields);
+        assert_eq!(given_back(&whole, &owners), None);
+        // Where nobody knows any more, who owns the entry has owned its value.
+        assert_eq!(former_owners(&changed, &path), owners);
+    }
+
+    #[test]
+    fn a_value_that_nobody_owned_has_no_former_owner() {
+        let path = below(&entry_path(Place::default(), "msr", "JAVA_CUSTOM_OPTS"), VALUE);
+        let nobodys = metadata(&[("team", variable(&json!({".": {}, "f:name": {}})))]);
+        assert_eq!(former_owners(&nobodys, &path), vec![]);
+    }
+
+    #[test]
+    fn nothing_stays_the_operators_not_even_a_list() {
+        let list = metadata(&[
+            ("team", json!({"k:{\"name\":\"VERSION\"}": {"f:name": {}}})),
+            (FIELD_MANAGER, json!({".": {}})),
+        ]);
+        let after = given_back(&list, &[]).expect("it owns the list");
+        assert_eq!(after.len(), 1);
+        assert_eq!(after[0].manager.as_deref(), Some("team"));
     }
 }

@@ -53,7 +53,10 @@ pub(super) fn unless_free(workload: &Workload, session_uid: &str) -> Result<(), 
     if workload.metadata.deletion_timestamp.is_some() {
         return Err(Refusal::permanent(
             "TargetIsBeingDeleted",
-            format!("{title} is being deleted."),
+            format!(
+                "{title} is being deleted. Wait until it is gone, create it anew where it is still wanted, and then create a new \
+                 session."
+            ),
         ));
     }
     Ok(())

@@ -186,7 +186,7 @@ fn is_referred_to(workload: &Workload, change: &Change, reference: &str) -> bool
 fn guard(builder: Builder, change: &Change, entry: Entry, found: Option<&Found>) -> Builder {
     let builder = builder.test(&entry.path(&["name"]), change.variable.as_str());
     match found {
-        Some(found) => builder.test(&entry.path(&["value"]), found.value.as_str()),
+        Some(found) => builder.test_text(&entry.path(&["value"]), &found.value),
         None => builder,
     }
 }

@@ -11,6 +11,8 @@ mod drift;
 mod endings;
 mod installed;
 mod kinds;
+mod leadership;
+mod leftovers;
 mod meanwhile;
 mod refusals;
 mod restoration;

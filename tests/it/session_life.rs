@@ -26,6 +26,8 @@ struct World {
     clone: Option<Pod>,
     captured: Captured,
     pods_become_ready: bool,
+    /// What the operator may not read: the workload with it.
+    unreadable: Option<String>,
 }
 
 /// Where the operator is killed.
@@ -62,11 +64,12 @@ impl World {
             clone: None,
             captured: Captured::default(),
             pods_become_ready: true,
+            unreadable: None,
         }
     }
 
     fn workload(&self) -> Option<Workload> {
-        let deployment = self.deployment.clone()?;
+        let deployment = self.deployment.clone().filter(|_| self.unreadable.is_none())?;
         Some(Workload::from(
             serde_json::from_value::<Deployment>(deployment).unwrap(),
         ))
@@ -93,6 +96,7 @@ impl World {
                     .into_iter()
                     .collect(),
             },
+            unreadable: self.unreadable.clone(),
             captured: self.captured.clone(),
         }
     }
@@ -561,4 +565,61 @@ fn nothing_is_touched_before_the_status_could_be_written() {
         world.write(&plan.action);
     }
     assert_eq!(world.deployment, World::new(&spec()).deployment);
+}
+
+const REFUSAL: &str = "pods is forbidden: User \"tlsdebug\" cannot list resource \"pods\"";
+
+#[test]
+fn what_cannot_be_read_ends_a_session_that_has_not_begun_after_the_progress_deadline() {
+    let mut world = World::new(&json!({"target": spec()["target"], "progressDeadline": "2m"}));
+    world.unreadable = Some(REFUSAL.to_owned());
+    let start = world.now;
+    world.run(None);
+    assert_eq!(
+        (world.phase(), world.reason().as_str()),
+        (Phase::Failed, "ProgressDeadlineExceeded")
+    );
+    assert_eq!(world.now.duration_since(start), SignedDuration::from_mins(2));
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    let message = status.failure.unwrap().message;
+    for part in [REFUSAL, "helm upgrade", "Deployment \"orders\""] {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+    assert_eq!(world.deployment, World::new(&spec()).deployment);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_taken_for_gone() {
+    for phase in [Phase::Injecting, Phase::Capturing] {
+        let mut world = World::new(&spec());
+        world.pods_become_ready = phase == Phase::Capturing;
+        world.run_to(phase);
+        world.unreadable = Some(REFUSAL.to_owned());
+        // Its time passes all the same; it cannot be over before the workload is what it was.
+        for _ in 0..200 {
+            let plan = world.look(None);
+            world.now += SignedDuration::try_from(plan.look_again).unwrap();
+        }
+        assert_eq!(world.phase(), Phase::Restoring);
+        world.unreadable = None;
+        world.run(None);
+        assert!(world.phase().is_finished());
+        world.assert_restored("readable again");
+    }
+}
+
+#[test]
+fn a_session_that_was_deleted_is_not_let_go_while_its_workload_cannot_be_read() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    world.unreadable = Some(REFUSAL.to_owned());
+    world.session.as_mut().unwrap().metadata.deletion_timestamp = Some(Time(world.now));
+    for _ in 0..10 {
+        world.look(None);
+    }
+    assert!(world.session.is_some());
+    world.unreadable = None;
+    world.run(None);
+    assert!(world.session.is_none());
+    world.assert_restored("readable again");
 }

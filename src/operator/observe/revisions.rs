@@ -46,11 +46,16 @@ pub enum RevisionKind {
 /// The API of a kind of revision.
 #[must_use]
 pub fn api(client: &Client, namespace: &str, kind: RevisionKind) -> Api<DynamicObject> {
-    let resource = match kind {
+    Api::namespaced_with(client.clone(), namespace, &resource(kind))
+}
+
+/// How the API server names a kind of revision.
+#[must_use]
+pub fn resource(kind: RevisionKind) -> ApiResource {
+    match kind {
         RevisionKind::ReplicaSet => ApiResource::erase::<ReplicaSet>(&()),
         RevisionKind::ControllerRevision => ApiResource::erase::<ControllerRevision>(&()),
-    };
-    Api::namespaced_with(client.clone(), namespace, &resource)
+    }
 }
 
 /// The revisions of a workload that bear the record of the session with this uid.

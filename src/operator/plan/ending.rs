@@ -6,8 +6,7 @@ use super::undo::{self, Step, Undo};
 use super::{Action, Draft, Plan, instant};
 use crate::session::conditions::ConditionType;
 use crate::session::{Phase, Strategy, TLSDebugSession};
-use crate::workload::restore::Outcome;
-use crate::workload::{Workload, ownership, restore};
+use crate::workload::Workload;
 
 impl Draft<'_> {
     pub(super) fn ending(mut self, is_deleted: bool) -> Plan {
@@ -31,6 +30,7 @@ impl Draft<'_> {
         match undo {
             Undo::Write(Step::Restore(_)) if self.note_editors() => return self.now(Action::None),
             Undo::Write(step) => return self.now(Action::Undo(step)),
+            Undo::Wait | Undo::Done if self.note_unreadable() => return self.wait(None),
             Undo::Wait => return self.wait(None),
             Undo::Done => {}
         }
@@ -59,7 +59,7 @@ impl Draft<'_> {
     fn undo_rollout(&mut self) -> Undo {
         let observed = self.observed;
         let Some((workload, change)) = self.change() else {
-            if self.status.injection.is_some() {
+            if self.status.injection.is_some() && self.observed.unreadable.is_none() {
                 let message = "The workload that carried the flag is gone. Pods that were left behind on purpose (kubectl \
                                delete --cascade=orphan) carry it until they end.";
                 self.set(ConditionType::Injected, false, "TargetGone", message);
@@ -86,12 +86,7 @@ impl Draft<'_> {
         }
         match next {
             Undo::Wait => self.pods_are_ending(workload),
-            Undo::Done => self.set(
-                ConditionType::Restored,
-                true,
-                "Restored",
-                "No pod carries the flag, and no revision leads back to it.",
-            ),
+            Undo::Done => self.restored(),
             Undo::Write(_) => {}
         }
         next
@@ -104,7 +99,7 @@ impl Draft<'_> {
         {
             return Undo::Write(Step::DeletePod(clone.pod.clone()));
         }
-        if self.status.injection.is_some() {
+        if self.status.injection.is_some() && self.observed.unreadable.is_none() {
             let message = "The pod with the flag is gone or on its way out.";
             self.set(ConditionType::Injected, false, "CloneRemoved", message);
             self.set(ConditionType::Restored, true, "CloneRemoved", message);
@@ -118,12 +113,7 @@ impl Draft<'_> {
         let Some((workload, change)) = self.change() else {
             return false;
         };
-        if change.saved().is_some() && restore::plan(workload, &change).1 == Outcome::Exact {
-            // The entry of before comes back, and with it those who owned it.
-            return false;
-        }
-        let path = ownership::value_path(workload, &change);
-        let editors = ownership::owners(&workload.metadata, &path);
+        let editors = undo::editors(workload, &change).unwrap_or_default();
         match &mut self.status.injection {
             Some(injection) if !editors.is_empty() && injection.change.owners != editors => {
                 injection.change.owners = editors;

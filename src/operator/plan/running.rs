@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Action, Draft, Plan, duration, instant, since, starting, time};
+use super::{Action, Draft, Plan, duration, instant, since, time};
 use crate::operator::observe::change;
 use crate::session::conditions::ConditionType;
 use crate::session::status::InjectionSummary;
 use crate::session::{Failure, Phase, StopWhen, Strategy};
 use crate::workload::record::{Change, Record};
-use crate::workload::{Workload, ownership, restore};
+use crate::workload::{Workload, by_hand, ownership, restore};
 
 /// By how much the clocks of two nodes may differ, after a change of leader.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
@@ -33,6 +33,7 @@ impl<'a> Draft<'a> {
             "FlagInTemplate",
             "Pods carry the flag until the session ends.",
         );
+        self.note_unreadable();
         if let Some(end) = self.end() {
             return self.restore_because(end);
         }
@@ -60,7 +61,7 @@ impl<'a> Draft<'a> {
             let command = format!("kubectl delete pod -n {namespace} {}", clone.pod.name);
             (clone.pod.uid.clone(), command)
         } else if let Some(workload) = &self.observed.workload {
-            let command = starting::restore_command(workload, &record.change);
+            let command = by_hand::restore_command(workload, &record.change);
             (workload.uid().to_owned(), command)
         } else {
             return;
@@ -184,6 +185,7 @@ impl<'a> Draft<'a> {
                 .find_map(|pod| pod.waiting.as_ref().map(|why| (&pod.name, why)));
             let detail = match waiting {
                 Some((pod, why)) => format!(" Pod {pod} waits: {why}."),
+                None if self.observed.unreadable.is_some() => " The operator may not read its pods.".to_owned(),
                 None if self.observed.remains.pods.is_empty() => {
                     " No pod with the flag was created: look at the workload's events and quotas.".to_owned()
                 }
@@ -201,6 +203,9 @@ impl<'a> Draft<'a> {
     fn flag_lost(&self) -> Option<(&'static str, String)> {
         let target = &self.observed.session.spec.target;
         let Some((workload, change)) = self.change() else {
+            if self.observed.unreadable.is_some() {
+                return None;
+            }
             let message = format!(
                 "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. Create \
                  a new session.",
@@ -227,6 +232,9 @@ impl<'a> Draft<'a> {
     fn clone_lost(&self) -> Option<(&'static str, String)> {
         let session = &self.observed.session;
         let Some(clone) = self.observed.clone.as_ref().filter(|clone| !clone.pod.terminating) else {
+            if self.observed.unreadable.is_some() {
+                return None;
+            }
             let name = session.name_any();
             let message =
                 format!("The clone of session {name} was deleted before the session ended. Create a new session.");

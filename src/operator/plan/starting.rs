@@ -2,15 +2,14 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use serde_json::json;
 
 use super::{Action, Draft, Plan, created, duration, instant};
 use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::{self, ConditionType};
 use crate::session::{Phase, Strategy};
 use crate::workload::inject::{self, Request};
-use crate::workload::record::{Change, SessionReference};
-use crate::workload::{ANNOTATION, Refusal, Workload, clone, restore};
+use crate::workload::record::SessionReference;
+use crate::workload::{Refusal, Workload, clone};
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -117,6 +116,24 @@ impl Draft<'_> {
         }
     }
 
+    /// What the operator may not read it cannot decide upon; that may pass.
+    pub(super) fn starting_blind(self) -> Plan {
+        let session = &self.observed.session;
+        let message = super::unreadable(self.observed.unreadable.as_deref().unwrap_or_default());
+        let deadline = created(session).map(|created| created + duration(&session.spec.progress_deadline));
+        if deadline.is_none_or(|deadline| deadline > self.now) {
+            return self.refused_for_now("Forbidden", &message, deadline);
+        }
+        // An operator that ended between the change and its report may have made it.
+        let target = &session.spec.target;
+        let message = format!(
+            "The session could not begin within spec.progressDeadline. {message} Should {} {:?} carry the flag, it is taken \
+             out as soon as the operator may read it.",
+            target.kind, target.name
+        );
+        self.fail_untouched("ProgressDeadlineExceeded", &message)
+    }
+
     fn refused_for_now(mut self, reason: &str, message: &str, deadline: Option<Timestamp>) -> Plan {
         self.set(ConditionType::Accepted, false, reason, message);
         self.status.summary = Some(message.to_owned());
@@ -171,32 +188,4 @@ impl Draft<'_> {
         }
         self.running()
     }
-}
-
-/// A command that undoes the change by hand. A value of the variable is never in it.
-pub(super) fn restore_command(workload: &Workload, change: &Change) -> String {
-    let (container, variable) = (&change.container, &change.variable);
-    let object = format!(
-        "-n {} {}/{}",
-        workload.metadata.namespace.as_deref().unwrap_or_default(),
-        workload.kind.to_string().to_lowercase(),
-        workload.name()
-    );
-    if change.refers_to.is_some() {
-        // Which of several entries is meant, and where another one came from, only positions can say.
-        let patch = restore::plan_by_hand(workload, change);
-        return format!("kubectl patch {object} --type json --patch '{}'", json!(patch));
-    }
-    let list = workload
-        .container(container)
-        .map_or("containers", |(place, _)| place.list());
-    let setting = if change.entry_created {
-        format!("{variable}-")
-    } else {
-        format!(
-            r#""{variable}=$(kubectl get {object} -o jsonpath='{{.spec.template.spec.{list}[?(@.name=="{container}")].env[?(@.name=="{variable}")].value}}' | sed 's/ *{}//')""#,
-            change.flag()
-        )
-    };
-    format!("kubectl set env {object} -c {container} {setting} && kubectl annotate {object} {ANNOTATION}-")
 }

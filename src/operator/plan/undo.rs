@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
 use crate::operator::observe::{DebugPod, DebugRevision, Remains};
 use crate::workload::record::{Change, FieldOwner};
+use crate::workload::restore::Outcome;
 use crate::workload::{Workload, ownership, restore};
 
 /// A write that takes a part of a change back.
@@ -93,4 +94,15 @@ pub fn give_back(workload: &Workload, owners: &[FieldOwner]) -> Option<Step> {
         managed_fields: ownership::given_back(&workload.metadata, owners)?,
         resource_version: workload.metadata.resource_version.clone().unwrap_or_default(),
     })
+}
+
+/// Who has edited the written value since, to whom ownership of it goes then. `None`: nobody has, or what they have edited
+/// makes way for the entry of before.
+#[must_use]
+pub fn editors(workload: &Workload, change: &Change) -> Option<Vec<FieldOwner>> {
+    if change.saved().is_some() && restore::plan(workload, change).1 == Outcome::Exact {
+        return None;
+    }
+    let editors = ownership::owners(&workload.metadata, &ownership::value_path(workload, change));
+    (!editors.is_empty()).then_some(editors)
 }

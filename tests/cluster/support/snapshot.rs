@@ -5,6 +5,8 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 use tlsdebug::session::TargetKind;
 
+use tlsdebug::workload::ANNOTATION;
+
 use super::Scenario;
 
 /// A workload, its field owners and its revisions, less what time and controllers change by themselves.
@@ -14,6 +16,13 @@ pub struct Snapshot {
     object: Value,
     owners: Vec<Value>,
     revisions: Vec<Value>,
+}
+
+impl Snapshot {
+    /// The ReplicaSets or ControllerRevisions.
+    pub fn revisions(&self) -> &[Value] {
+        &self.revisions
+    }
 }
 
 impl Scenario {
@@ -70,12 +79,17 @@ impl Scenario {
         self.assert_none_has_flag(before.kind, name).await;
     }
 
-    /// Makes sure that neither template, ReplicaSet nor pod of a Deployment carries the flag.
+    /// Makes sure that neither template, ReplicaSet nor pod of a Deployment carries the flag, and that nothing else of a
+    /// session is on them.
     pub async fn assert_no_flag(&self, name: &str) {
         self.assert_none_has_flag(TargetKind::Deployment, name).await;
     }
 
     async fn assert_none_has_flag(&self, kind: TargetKind, name: &str) {
+        let metadata = json!(self.workloads(kind).get(name).await.unwrap().metadata).to_string();
+        for trace in [ANNOTATION, "\"manager\":\"tlsdebug\""] {
+            assert!(!metadata.contains(trace), "{trace} is left on {name}: {metadata}");
+        }
         assert!(
             !self.any_has_flag(kind, name).await,
             "the template of {name} carries the flag"
@@ -84,13 +98,20 @@ impl Scenario {
             .replica_sets(name)
             .await
             .into_iter()
-            .map(|set| (set.name_any(), json!(set.spec)));
+            .map(|set| (set.name_any(), json!([set.spec, set.metadata.annotations])));
         let revisions = self.controller_revisions(name).await;
-        let revisions = revisions
-            .into_iter()
-            .map(|revision| (revision.name_any(), json!(revision.data)));
+        let revisions = revisions.into_iter().map(|revision| {
+            (
+                revision.name_any(),
+                json!([revision.data, revision.metadata.annotations]),
+            )
+        });
         for (revision, template) in sets.chain(revisions) {
             assert!(!carries_flag(&template), "revision {revision} leads back to the flag");
+            assert!(
+                !template.to_string().contains(ANNOTATION),
+                "revision {revision} bears a copy of the record"
+            );
         }
         for pod in self.pods(name).await {
             let is_terminating = pod.metadata.deletion_timestamp.is_some();

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::compressed;
-use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Report, Verdict};
+use crate::diagnosis::{Diagnoser, Journal};
 use crate::render::{self, Style};
 
 /// Bytes read at once.
@@ -36,6 +36,8 @@ enum Output {
     Text,
     /// For programs.
     Json,
+    /// One page for a browser, with every handshake.
+    Html,
 }
 
 impl Diagnose {
@@ -44,7 +46,7 @@ impl Diagnose {
         let mut read = Vec::new();
         let mut unread = Vec::new();
         for file in &self.files {
-            match diagnose(file) {
+            match self.diagnose(file) {
                 Ok((diagnoser, cut)) => {
                     read.push(diagnoser);
                     unread.extend(cut);
@@ -59,9 +61,12 @@ impl Diagnose {
             return ExitCode::from(2);
         }
         let complete = unread.is_empty();
-        let mut report = Diagnoser::join(&read);
+        let (mut report, journal) = match self.output {
+            Output::Html => Diagnoser::join_with_journal(&read),
+            Output::Text | Output::Json => (Diagnoser::join(&read), Journal::default()),
+        };
         report.warnings.extend(unread);
-        if let Err(error) = self.print(&report)
+        if let Err(error) = self.print(&report, &journal)
             && error.kind() != ErrorKind::BrokenPipe
         {
             eprintln!("tlsdebug: cannot write the report: {error}");
@@ -74,7 +79,7 @@ impl Diagnose {
         }
     }
 
-    fn print(&self, report: &Report) -> io::Result<()> {
+    fn print(&self, report: &Report, journal: &Journal) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match self.output {
             Output::Text => {
@@ -82,40 +87,44 @@ impl Diagnose {
                 out.write_all(render::text(report, if coloured { Style::Coloured } else { Style::Plain }).as_bytes())?;
             }
             Output::Json => writeln!(out, "{}", render::json(report)?)?,
+            Output::Html => out.write_all(render::html(report, journal).as_bytes())?,
         }
         out.flush()
     }
-}
 
-/// Reads one file as a stream; answers with a warning too if its compressed content is cut off or broken.
-fn diagnose(file: &Path) -> io::Result<(Diagnoser, Option<String>)> {
-    let mut input = if file == Path::new("-") {
-        compressed::open(io::stdin().lock())?
-    } else {
-        compressed::open(File::open(file)?)?
-    };
-    let mut diagnoser = Diagnoser::new(name(file));
-    let mut chunk = vec![0; CHUNK];
-    let mut length: u64 = 0;
-    let cut = loop {
-        match input.content.read(&mut chunk) {
-            Ok(0) => break None,
-            Ok(read) => {
-                diagnoser.feed(&chunk[..read]);
-                length += read as u64;
+    /// Reads one file as a stream; answers with a warning too if its compressed content is cut off or broken.
+    fn diagnose(&self, file: &Path) -> io::Result<(Diagnoser, Option<String>)> {
+        let mut input = if file == Path::new("-") {
+            compressed::open(io::stdin().lock())?
+        } else {
+            compressed::open(File::open(file)?)?
+        };
+        let mut diagnoser = match self.output {
+            Output::Html => Diagnoser::with_journal(name(file)),
+            Output::Text | Output::Json => Diagnoser::new(name(file)),
+        };
+        let mut chunk = vec![0; CHUNK];
+        let mut length: u64 = 0;
+        let cut = loop {
+            match input.content.read(&mut chunk) {
+                Ok(0) => break None,
+                Ok(read) => {
+                    diagnoser.feed(&chunk[..read]);
+                    length += read as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if input.compressed && length > 0 => {
+                    break Some(format!(
+                        "{} is cut off or damaged: read were the first {length} bytes of its content ({error})",
+                        name(file)
+                    ));
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if input.compressed && length > 0 => {
-                break Some(format!(
-                    "{} is cut off or damaged: read were the first {length} bytes of its content ({error})",
-                    name(file)
-                ));
-            }
-            Err(error) => return Err(error),
-        }
-    };
-    diagnoser.finish();
-    Ok((diagnoser, cut))
+        };
+        diagnoser.finish();
+        Ok((diagnoser, cut))
+    }
 }
 
 /// A file as messages and evidence name it.

@@ -220,7 +220,7 @@ async fn is_there(client: &Client, observed: &Observed, revision: &DebugRevision
         return Ok(false);
     };
     let session_uid = observed.session.uid().unwrap_or_default();
-    let remains = observe::remains(client, workload, &session_uid, &change, None, &mut None).await?;
+    let remains = observe::remains(client, workload, &session_uid, &change, &mut None).await?;
     Ok(remains.revisions.contains(revision))
 }
 

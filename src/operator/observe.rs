@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
 
@@ -108,8 +107,13 @@ pub async fn observe(
         && let Some(change) = change(&observed.session, workload)
     {
         let session_uid = observed.session.uid().unwrap_or_default();
-        let began = observed.session.creation_timestamp();
-        observed.remains = remains(client, workload, &session_uid, &change, began.as_ref(), unreadable).await?;
+        observed.remains = remains(client, workload, &session_uid, &change, unreadable).await?;
+        // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
+        let began = observed.session.creation_timestamp().map(|time| time.0);
+        observed
+            .remains
+            .pods
+            .retain(|pod| !(pod.terminating && pod.created < began));
     }
     Ok(observed)
 }
@@ -145,15 +149,12 @@ pub fn read(kind: TargetKind, object: DynamicObject) -> kube::Result<Workload> {
     Workload::read(kind, object).map_err(kube::Error::SerdeError)
 }
 
-/// Reads what there is of a change beside the template. A pod that was created before the session `began` and is on its way
-/// out belongs to an earlier one: it may take minutes to stop, and what it says is not this session's to report. What may
-/// not be read is left out and named in `unreadable`.
+/// Reads what there is of a change beside the template. What may not be read is left out and named in `unreadable`.
 pub(super) async fn remains(
     client: &Client,
     workload: &Workload,
     session_uid: &str,
     change: &Change,
-    began: Option<&Time>,
     unreadable: &mut Option<String>,
 ) -> kube::Result<Remains> {
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
@@ -168,15 +169,9 @@ pub(super) async fn remains(
     pods.sort_by(|one, other| {
         (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
     });
-    let is_of_earlier_session =
-        |pod: &Pod| pod.metadata.deletion_timestamp.is_some() && pod.creation_timestamp().as_ref() < began;
     Ok(Remains {
         revisions,
-        pods: pods
-            .iter()
-            .filter(|pod| !is_of_earlier_session(pod))
-            .filter_map(|pod| pods::debug_pod(pod, change))
-            .collect(),
+        pods: pods.iter().filter_map(|pod| pods::debug_pod(pod, change)).collect(),
     })
 }
 

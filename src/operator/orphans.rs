@@ -247,7 +247,7 @@ async fn take_back(client: &Client, key: &Key, record: &Record) -> kube::Result<
             change.owners = editors;
         }
         let mut unreadable = None;
-        let remains = observe::remains(client, &workload, &record.session.uid, &change, None, &mut unreadable).await?;
+        let remains = observe::remains(client, &workload, &record.session.uid, &change, &mut unreadable).await?;
         match undo::next(&workload, &change, &record.session.uid, &remains) {
             Undo::Write(step) => refused = write(client, &workload, &step).await?,
             Undo::Wait => return Ok(false),

@@ -107,6 +107,7 @@ impl World {
             uid: "p-1".into(),
             resource_version: "1".into(),
             ready: self.pods_become_ready,
+            created: None,
             terminating: false,
             restarts: Some(0),
             waiting: (!self.pods_become_ready).then(|| "ImagePullBackOff".to_owned()),

@@ -1,5 +1,6 @@
 //! Pods that carry the flag.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
@@ -16,6 +17,8 @@ pub struct DebugPod {
     pub resource_version: String,
     /// Whether it is ready.
     pub ready: bool,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// How often the container has been restarted; `None` before its first start.
@@ -94,6 +97,7 @@ fn seen(pod: &Pod, container: &str) -> DebugPod {
         uid: pod.uid().unwrap_or_default(),
         resource_version: pod.resource_version().unwrap_or_default(),
         ready,
+        created: pod.creation_timestamp().map(|time| time.0),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         restarts: if has_started {
             container.map(|container| container.restart_count)

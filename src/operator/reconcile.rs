@@ -118,7 +118,11 @@ fn written(session: &TLSDebugSession, action: &Action) -> String {
         Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => {
             format!("TLSDebugSession {:?}", session.name_any())
         }
-        Action::Undo(Step::DeleteReplicaSet(set) | Step::UnmarkReplicaSet(set)) => format!("ReplicaSet {:?}", set.name),
+        Action::Undo(Step::DeleteRevision(revision) | Step::UnmarkRevision(revision)) => {
+            format!("{:?} {:?}", revision.kind, revision.name)
+        }
+        Action::CreateClone(pod) => format!("Pod {:?}", pod.name_any()),
+        Action::Undo(Step::DeletePod(pod)) => format!("Pod {:?}", pod.name),
         Action::None | Action::Inject(_) | Action::Undo(_) => format!("{} {:?}", target.kind, target.name),
     }
 }
@@ -136,6 +140,13 @@ fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
             observed.session.namespace().unwrap_or_default()
         ),
         Action::DeleteSession => " Nothing is left to restore; the session can be deleted by hand.".to_owned(),
+        Action::CreateClone(_) => {
+            " Strategy Clone needs the chart value rbac.allow.clone: true. Nothing was changed.".to_owned()
+        }
+        Action::Undo(Step::DeletePod(_)) => " A StatefulSet's pod that does not become ready needs the chart value \
+                                             rbac.allow.deleteStuckPods: true; until then delete it by hand (kubectl \
+                                             delete pod)."
+            .to_owned(),
         Action::None | Action::Undo(_) => String::new(),
     };
     format!(
@@ -153,7 +164,7 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
     let kind = match plan.action {
         Action::Undo(Step::Restore(_)) => ConditionType::TemplateRestored,
         Action::Undo(_) | Action::RemoveFinalizer | Action::DeleteSession => ConditionType::Restored,
-        Action::None | Action::AddFinalizer | Action::Inject(_) => ConditionType::Accepted,
+        Action::None | Action::AddFinalizer | Action::Inject(_) | Action::CreateClone(_) => ConditionType::Accepted,
     };
     if !is_over {
         plan.status.phase = before.phase;
@@ -163,7 +174,7 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
         // Without what the plan would have said of a write that did not go through.
         plan.status.conditions = before.conditions;
     }
-    if matches!(plan.action, Action::Inject(_)) {
+    if matches!(plan.action, Action::Inject(_) | Action::CreateClone(_)) {
         plan.status.summary = Some(message.to_owned());
     }
     let generation = observed.session.metadata.generation;
@@ -181,10 +192,10 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
 
 fn rejected(plan: &mut Plan, observed: &Observed, message: &str) {
     let message = format!(
-        "The API server or one of its admission policies or webhooks does not accept the change of {}: {message}",
+        "The API server, a quota, or one of its admission policies or webhooks does not accept the change of {}: {message}",
         written(&observed.session, &plan.action)
     );
-    let was_inject = matches!(plan.action, Action::Inject(_));
+    let was_inject = matches!(plan.action, Action::Inject(_) | Action::CreateClone(_));
     blocked(plan, observed, "PatchRejected", &message);
     if was_inject {
         plan.status.phase = Phase::Failed;

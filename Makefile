@@ -42,3 +42,11 @@ bench-latency: ## Measure the time from a log line to its answer in the status, 
 .PHONY: lab
 lab: ## Make every fault on the JVMs of this machine and judge what the diagnosis says (LAB_PYPI=1 fetches four more JVMs)
 	@lab=$${LAB:-$${TMPDIR:-/tmp}/tlsdebug-lab/$$$$}; tests/lab/run.sh "$$lab" && TLSDEBUG_LAB="$$lab" cargo test --quiet --test it lab:: -- --ignored --nocapture
+
+.PHONY: bench
+bench: ## Measure tlsdebug diagnose against grep and wc: times as ratios, peak memory (3 GB of files in the cache folder)
+	@tests/bench.sh
+
+.PHONY: fuzz
+fuzz: ## Fuzz the diagnosis for TIME seconds (60)
+	@fuzz/run.sh $(or $(TIME),60)

@@ -2,9 +2,12 @@
 
 mod clues;
 mod compressed;
+mod content;
 pub mod crd;
 mod diagnose;
+mod live;
 pub mod operator;
+mod progress;
 mod sources;
 
 use std::io;

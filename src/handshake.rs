@@ -7,7 +7,7 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Certificate, ClientHello, Line, ServerHello, Thrown};
+use crate::log::{Certificate, ClientHello, Line, ServerHello, Thrown, holds};
 
 pub use knowledge::Knowledge;
 pub use tracker::Tracker;
@@ -81,7 +81,7 @@ impl Failure {
     /// Whether the record or any exception beneath it holds this text.
     #[must_use]
     pub fn says(&self, text: &str) -> bool {
-        self.message.contains(text) || self.thrown.says(text)
+        holds(&self.message, text) || self.thrown.says(text)
     }
 
     /// The first message, of the record or the chain of exceptions, that holds this text.
@@ -89,7 +89,7 @@ impl Failure {
     pub fn saying(&self, text: &str) -> Option<&str> {
         std::iter::once(self.message.as_str())
             .chain(self.thrown.chain.iter().map(|link| link.message.as_str()))
-            .find(|message| message.contains(text))
+            .find(|message| holds(message, text))
     }
 
     /// Whether the connection broke, rather than one end deciding.

@@ -23,14 +23,18 @@ pub(super) struct Clues {
 }
 
 impl Clues {
-    /// Takes the next bytes.
-    pub(super) fn look(&mut self, bytes: &[u8]) {
+    /// Counts the next bytes.
+    pub(super) fn count(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         let room = LOOKED_AT - self.start.len();
         if room > 0 {
             self.start.extend_from_slice(&bytes[..bytes.len().min(room)]);
             self.is_binary = is_binary(&self.start);
         }
+    }
+
+    /// Looks for an exception in them.
+    pub(super) fn look(&mut self, bytes: &[u8]) {
         if self.exception.is_some() {
             return;
         }
@@ -71,7 +75,10 @@ mod tests {
 
     fn clues<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Clues {
         let mut clues = Clues::default();
-        pieces.into_iter().for_each(|piece| clues.look(piece));
+        for piece in pieces {
+            clues.count(piece);
+            clues.look(piece);
+        }
         clues
     }
 

@@ -1,7 +1,8 @@
 //! One log source, diagnosed as it comes in.
 
+use super::catalogue;
 use super::join::{self, Explained};
-use super::journal::{Journal, Rows, Source};
+use super::journal::{Journal, Place, Rows, Source};
 use super::report::{Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
 use super::rules;
 use crate::handshake::{Handshake, Knowledge, Outcome, Side, Tracker};
@@ -135,9 +136,15 @@ impl Diagnoser {
         );
         let mut journal = Journal::default();
         for (diagnoser, findings) in findings {
-            let places: Vec<Option<usize>> = findings
+            let places: Vec<Place> = findings
                 .iter()
-                .map(|finding| report.findings.iter().position(|known| known.same_cause_as(finding)))
+                .map(|finding| Place {
+                    finding: report.findings.iter().position(|known| known.same_cause_as(finding)),
+                    cause: catalogue::ALL
+                        .iter()
+                        .find(|cause| cause.id == finding.cause)
+                        .map(|cause| cause.id),
+                })
                 .collect();
             let source = Source {
                 name: diagnoser.source.clone(),

@@ -84,6 +84,15 @@ pub struct Detail {
     pub path: Option<Path>,
 }
 
+/// What the report says of one failure of a source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The finding that explains it, as an index into the report.
+    pub(super) finding: Option<usize>,
+    /// Its cause by all that the log says, and not only by what it had said when the handshake settled.
+    pub(super) cause: Option<&'static str>,
+}
+
 /// The handshakes of one source, as they settle.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -194,8 +203,8 @@ impl Row {
 }
 
 impl Journal {
-    /// Adds what a source has kept. `findings` says which finding of the report explains each failure of the source.
-    pub(super) fn add(&mut self, source: Source, rows: &Rows, findings: &[Option<usize>], knowledge: &Knowledge) {
+    /// Adds what a source has kept. `places` has one entry for each failure of the source.
+    pub(super) fn add(&mut self, source: Source, rows: &Rows, places: &[Place], knowledge: &Knowledge) {
         let [succeeded, failed, open] = &rows.kept;
         self.left_out.succeeded += succeeded.left_out;
         self.left_out.failed += failed.left_out;
@@ -210,7 +219,10 @@ impl Journal {
         for (_, row) in all {
             let mut row = row.clone();
             row.source = self.sources.len();
-            row.finding = row.group.and_then(|group| findings.get(group).copied().flatten());
+            if let Some(place) = row.group.and_then(|group| places.get(group)) {
+                row.finding = place.finding;
+                row.cause = place.cause.or(row.cause);
+            }
             if let Some(detail) = &mut row.detail {
                 detail.path = path::of(&detail.handshake, row.cause, knowledge);
             }

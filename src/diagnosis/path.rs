@@ -87,31 +87,27 @@ fn links(chain: &[Certificate], cause: Option<&str>, knowledge: &Knowledge) -> V
             }
             break;
         }
-        match knowledge.issuer(top) {
-            Some(issuer) => {
-                let trusted = knowledge.trusts(issuer);
-                links.push(Link {
-                    standing: if trusted {
-                        Standing::Anchor
-                    } else if cause == Some(MISSING_INTERMEDIATE.id) && !issuer.is_self_signed() {
-                        Standing::Missing
-                    } else {
-                        Standing::Elsewhere
-                    },
-                    subject: issuer.subject.clone(),
-                    certificate: Some(issuer.clone()),
-                    issued_by_next: false,
-                });
-                if trusted {
-                    break;
-                }
-                top = issuer;
-            }
-            None => {
-                links.extend(unseen(&top.issuer, cause));
-                break;
-            }
+        let Some(issuer) = knowledge.issuer(top) else {
+            links.extend(unseen(&top.issuer, cause));
+            break;
+        };
+        let trusted = knowledge.trusts(issuer);
+        links.push(Link {
+            standing: if trusted {
+                Standing::Anchor
+            } else if cause == Some(MISSING_INTERMEDIATE.id) && !issuer.is_self_signed() {
+                Standing::Missing
+            } else {
+                Standing::Elsewhere
+            },
+            subject: issuer.subject.clone(),
+            certificate: Some(issuer.clone()),
+            issued_by_next: false,
+        });
+        if trusted {
+            break;
         }
+        top = issuer;
     }
     for index in 1..links.len() {
         let (before, from) = links.split_at_mut(index);

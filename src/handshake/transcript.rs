@@ -142,6 +142,16 @@ fn sent_by(name: &str) -> Option<Side> {
 /// A message that only its record's header names: `… |Produced ECDH ServerKeyExchange handshake message`, or
 /// `*** ECDHClientKeyExchange` in the legacy layouts.
 fn progress(header: &str) -> (Step, Option<Sender>) {
+    const NAMES: [&str; 8] = [
+        "ServerHelloDone",
+        "ServerKeyExchange",
+        "ClientKeyExchange",
+        "CertificateVerify",
+        "CertificateStatus",
+        "EncryptedExtensions",
+        "HelloRequest",
+        "NewSessionTicket",
+    ];
     let announced = ["Produced ", "Consuming "].iter().find_map(|verb| {
         let (_, rest) = header.rsplit_once(verb)?;
         Some((*verb, rest))
@@ -153,16 +163,6 @@ fn progress(header: &str) -> (Step, Option<Sender>) {
     };
     let text = text.split_once(" message").map_or(text, |(name, _)| name);
     let text = text.trim_end_matches(" handshake");
-    const NAMES: [&str; 8] = [
-        "ServerHelloDone",
-        "ServerKeyExchange",
-        "ClientKeyExchange",
-        "CertificateVerify",
-        "CertificateStatus",
-        "EncryptedExtensions",
-        "HelloRequest",
-        "NewSessionTicket",
-    ];
     let name = NAMES
         .iter()
         .find(|name| text.contains(**name))

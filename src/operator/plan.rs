@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use json_patch::Patch;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
@@ -57,6 +58,8 @@ pub enum Action {
     Inject(Patch),
     /// Take a part of the change back.
     Undo(Step),
+    /// Run one more pod with the flag.
+    CreateClone(Box<Pod>),
     /// The session's time to live is over.
     DeleteSession,
 }
@@ -238,7 +241,7 @@ impl Draft<'_> {
 fn unreadable(message: &str) -> String {
     format!(
         "The operator may not read what it needs: {message}. Give its ServiceAccount the rights that the chart gives it \
-         (helm upgrade)."
+         (helm upgrade; strategy Clone needs the chart value rbac.allow.clone: true)."
     )
 }
 

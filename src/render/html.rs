@@ -27,12 +27,12 @@ use words::{capital, certainty, clean, counted, grouped, outcome, prose, size};
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
-/// Bytes of handshakes that are drawn; further ones are left out, those that no finding shows first.
+/// Bytes of handshakes that are drawn; further ones are left out, first those that no finding shows.
 const DRAWN_BYTES: usize = 3_000_000;
 /// Findings that are told in full.
 const TOLD_FINDINGS: usize = 100;
 
-/// The page. Its size has a limit, some six megabytes; what it leaves out, it says.
+/// The page. Its size has a limit, whatever the report holds; what it leaves out, it says.
 #[must_use]
 pub fn html(report: &Report, journal: &Journal) -> String {
     let drawings = Drawings::of(report, journal);
@@ -148,6 +148,7 @@ impl<'a> Drawings<'a> {
             others: Vec::new(),
             no_room: 0,
         };
+        let mut bytes = 0;
         for finding in 0..report.findings.len().min(TOLD_FINDINGS) {
             let of_finding = |row: &&(usize, &Row)| row.1.finding == Some(finding) && row.1.detail.is_some();
             let rows: Vec<(usize, &Row)> = journal.rows.iter().enumerate().collect();
@@ -164,12 +165,17 @@ impl<'a> Drawings<'a> {
             let ends = best
                 .filter(|(index, _)| !drawings.places.contains_key(index))
                 .and_then(|(index, _)| Ends::of(journal, *index));
+            let ends = ends.filter(|ends| {
+                let fits = bytes < DRAWN_BYTES;
+                bytes += drawing(ends).into_string().len();
+                drawings.no_room += usize::from(!fits);
+                fits
+            });
             if let Some(ends) = &ends {
                 drawings.place(ends);
             }
             drawings.findings.push(ends);
         }
-        let mut bytes = 0;
         for index in 0..journal.rows.len() {
             if drawings.places.contains_key(&index) {
                 continue;
@@ -202,11 +208,15 @@ fn top(report: &Report, journal: &Journal, title: &str) -> Markup {
         Verdict::AllSucceeded => "good",
         _ => "open",
     };
+    let twice = journal.rows.iter().filter(|row| row.other_end.is_some()).count() / 2;
     html! {
         header .top {
             p .brand { b { "tlsdebug" } " diagnosis" }
             h1 .{(class)} { (title) }
             (share(report.handshakes))
+            @if twice > 0 {
+                p .aside { (counted(twice as u64, "connection")) @if twice == 1 { " is" } @else { " are" } " in the logs of both ends, and so counted twice." }
+            }
             ul .sources {
                 @for source in &journal.sources {
                     li { span .name { (clean(&source.name)) } " " span .aside { (counted(source.lines, "line")) ", " (size(source.bytes)) } }
@@ -369,7 +379,7 @@ fn handshakes(journal: &Journal, left_out: HandshakeCounts) -> Markup {
 }
 
 fn details(drawings: &Drawings<'_>) -> Markup {
-    if drawings.others.is_empty() {
+    if drawings.others.is_empty() && drawings.no_room == 0 {
         return html! {};
     }
     html! {

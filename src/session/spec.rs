@@ -138,7 +138,7 @@ pub struct Target {
     /// Name of the workload.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Container whose JVM is meant; needed only when the pod has several.
+    /// Container whose JVM is meant, a sidecar or init container too; needed only when the pod has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::container")]
     pub container: Option<String>,

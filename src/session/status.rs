@@ -135,11 +135,11 @@ pub struct EarlierPods {
     pub gaps: u64,
 }
 
-/// What was changed in the workload.
+/// What was changed in the workload, or is different in the clone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InjectionSummary {
-    /// uid of the workload.
+    /// uid of the workload, or of the clone.
     pub uid: String,
     /// The change.
     #[serde(flatten)]

@@ -11,6 +11,7 @@ use kube::api::LogParams;
 use super::Shared;
 use super::lines::{Cutter, Judgement, Memory, split_timestamp};
 use crate::diagnosis::Diagnoser;
+use crate::operator::observe::pods::container_status;
 
 /// A stream of a running container that brings nothing for this long is opened anew.
 const SILENCE: Duration = Duration::from_mins(5);
@@ -244,11 +245,10 @@ async fn now(pods: &Api<Pod>, life: &Life, container: &str) -> kube::Result<Now>
     else {
         return Ok(Now::Gone);
     };
-    let status = pod.status.and_then(|status| status.container_statuses);
-    let Some(container) = status.and_then(|all| all.into_iter().find(|status| status.name == container)) else {
+    let Some(container) = container_status(&pod, container) else {
         return Ok(Now::Gone);
     };
-    let is_running = container.state.is_some_and(|state| state.running.is_some());
+    let is_running = container.state.as_ref().is_some_and(|state| state.running.is_some());
     Ok(match container.restart_count - life.restarts {
         0 if is_running => Now::Running,
         0 => Now::Ended,

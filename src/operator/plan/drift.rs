@@ -41,7 +41,7 @@ pub(super) fn failure(workload: &Workload, change: &Change, injected: Option<Tim
 /// The field manager that owns the value now; else the one that has written the workload last since the flag was put in,
 /// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
 fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
-    let path = ownership::value_path(&change.container, &change.variable);
+    let path = ownership::value_path(workload, change);
     if let Some(owner) = ownership::owners(&workload.metadata, &path).into_iter().next() {
         return Some(owner.manager);
     }

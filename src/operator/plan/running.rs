@@ -8,7 +8,7 @@ use crate::operator::observe::change;
 use crate::operator::observe::stuck::{self, StuckPod};
 use crate::session::conditions::ConditionType;
 use crate::session::status::InjectionSummary;
-use crate::session::{Failure, Phase, StopWhen};
+use crate::session::{Failure, Phase, StopWhen, Strategy};
 use crate::workload::record::{Change, Record};
 use crate::workload::{Workload, by_hand, restore};
 
@@ -45,21 +45,31 @@ impl<'a> Draft<'a> {
         self.wait(until)
     }
 
-    /// The record on the workload, where it is this session's.
+    /// The record on the workload or the clone, where it is this session's.
     pub(super) fn own_record(&self) -> Option<Record> {
+        if let Some(clone) = &self.observed.clone {
+            return Some(clone.record.clone());
+        }
         let record = self.observed.workload.as_ref()?.record()?.ok()?;
         (Some(&record.session.uid) == self.observed.session.uid().as_ref()).then_some(record)
     }
 
     /// Keeps what the record says in the status: it is needed after the record is gone.
     pub(super) fn remember_injection(&mut self) {
-        let Some(workload) = &self.observed.workload else {
+        let Some(record) = self.own_record() else { return };
+        let (uid, command) = if let Some(clone) = &self.observed.clone {
+            let namespace = self.observed.session.namespace().unwrap_or_default();
+            let command = format!("kubectl delete pod -n {namespace} {}", clone.pod.name);
+            (clone.pod.uid.clone(), command)
+        } else if let Some(workload) = &self.observed.workload {
+            let command = by_hand::restore_command(workload, &record.change);
+            (workload.uid().to_owned(), command)
+        } else {
             return;
         };
-        let Some(record) = self.own_record() else { return };
-        self.status.restore_command = Some(by_hand::restore_command(workload, &record.change));
+        self.status.restore_command = Some(command);
         self.status.injection = Some(InjectionSummary {
-            uid: workload.uid().to_owned(),
+            uid,
             change: record.change,
         });
     }
@@ -142,22 +152,12 @@ impl<'a> Draft<'a> {
                 message,
             }))
         };
-        let change = self.change();
-        if let Some((workload, change)) = &change
-            && !restore::carries_flag(workload, change)
-        {
-            let injected = since(&self.status.conditions, ConditionType::Injected);
-            return Some(End::Failed(drift::failure(workload, change, injected)));
-        }
-        if change.is_none() && self.observed.unreadable.is_none() {
-            return failed(
-                "TargetGone",
-                format!(
-                    "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. \
-                     Create a new session.",
-                    spec.target.kind, spec.target.name
-                ),
-            );
+        let lost = match spec.effective_strategy() {
+            Strategy::Rollout => self.flag_lost(),
+            Strategy::Clone => self.clone_lost(),
+        };
+        if let Some(failure) = lost {
+            return Some(End::Failed(failure));
         }
         if self.observed.captured.key_material_seen && !spec.allow_key_material {
             return failed(
@@ -212,6 +212,55 @@ impl<'a> Draft<'a> {
             );
         }
         None
+    }
+
+    /// Why no pod of the workload carries the flag any more.
+    fn flag_lost(&self) -> Option<Failure> {
+        let target = &self.observed.session.spec.target;
+        let Some((workload, change)) = self.change() else {
+            if self.observed.unreadable.is_some() {
+                return None;
+            }
+            return Some(Failure {
+                reason: "TargetGone".to_owned(),
+                message: format!(
+                    "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. \
+                     Create a new session.",
+                    target.kind, target.name
+                ),
+            });
+        };
+        if restore::carries_flag(workload, &change) {
+            return None;
+        }
+        let injected = since(&self.status.conditions, ConditionType::Injected);
+        Some(drift::failure(workload, &change, injected))
+    }
+
+    /// Why the clone can say nothing more.
+    fn clone_lost(&self) -> Option<Failure> {
+        let session = &self.observed.session;
+        let Some(clone) = self.observed.clone.as_ref().filter(|clone| !clone.pod.terminating) else {
+            if self.observed.unreadable.is_some() {
+                return None;
+            }
+            let name = session.name_any();
+            return Some(Failure {
+                reason: "CloneGone".to_owned(),
+                message: format!(
+                    "The clone of session {name} was deleted before the session ended. Create a new session."
+                ),
+            });
+        };
+        let why = clone.ended.as_ref()?;
+        Some(Failure {
+            reason: "CloneEnded".to_owned(),
+            message: format!(
+                "Pod {} has ended ({why}) before the session did. Look at its events (kubectl describe pod), and create a new \
+                 session when the cause is gone.",
+                clone.pod.name
+            ),
+        })
     }
 
     /// Ends reading and begins to restore; the last findings are in the status already.

@@ -6,10 +6,10 @@ use kube::ResourceExt;
 use super::{Action, Draft, Plan, created, duration, instant};
 use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::{self, ConditionType};
-use crate::session::{Phase, Strategy, TargetKind};
+use crate::session::{Phase, Strategy};
 use crate::workload::inject::{self, Request};
 use crate::workload::record::SessionReference;
-use crate::workload::{Injection, Refusal};
+use crate::workload::{Refusal, Workload, clone};
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -29,16 +29,6 @@ impl Draft<'_> {
                 "The session was stopped before anything was changed.",
             );
             return self.end_untouched();
-        }
-        let strategy = session.spec.effective_strategy();
-        if target.kind != TargetKind::Deployment || strategy != Strategy::Rollout {
-            return self.fail_untouched(
-                "TargetNotSupported",
-                &format!(
-                    "Strategy {strategy:?} on a {} is not supported yet; strategy Rollout on a Deployment is. Nothing was changed.",
-                    target.kind
-                ),
-            );
         }
         let Some(workload) = &self.observed.workload else {
             let namespace = session.namespace().unwrap_or_default();
@@ -66,6 +56,7 @@ impl Draft<'_> {
             variable: session.spec.variable.name(),
             flag: &session.spec.flag(),
             deadline: instant(self.now + progress + duration(&session.spec.duration)),
+            config_maps: &self.observed.config_maps,
         };
         if !self.observed.is_guarded {
             let policy = ADMISSION_POLICY;
@@ -78,7 +69,7 @@ impl Draft<'_> {
                 ),
             );
         }
-        match inject::plan(workload, &request) {
+        match self.change_planned(workload, &request) {
             Err(refusal) if !refusal.transient => {
                 self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message))
             }
@@ -87,7 +78,7 @@ impl Draft<'_> {
                 let message = "The change could not be made within spec.progressDeadline. Nothing was changed.";
                 self.fail_untouched("ProgressDeadlineExceeded", message)
             }
-            Ok(Injection { patch, warnings, .. }) => {
+            Ok((action, warnings)) => {
                 self.set(
                     ConditionType::Accepted,
                     true,
@@ -99,11 +90,28 @@ impl Draft<'_> {
                 let stored = self.observed.session.status.as_ref();
                 let is_reported =
                     stored.is_some_and(|status| conditions::is_true(&status.conditions, ConditionType::Accepted));
-                self.now(if is_reported {
-                    Action::Inject(patch)
-                } else {
-                    Action::None
-                })
+                self.now(if is_reported { action } else { Action::None })
+            }
+        }
+    }
+
+    /// The write that brings the flag into a JVM, and what the user should know before.
+    fn change_planned(&self, workload: &Workload, request: &Request<'_>) -> Result<(Action, Vec<String>), Refusal> {
+        let spec = &self.observed.session.spec;
+        match spec.effective_strategy() {
+            Strategy::Rollout => {
+                let injection = inject::plan(workload, request)?;
+                Ok((Action::Inject(injection.patch), injection.warnings))
+            }
+            Strategy::Clone => {
+                let longest = duration(&spec.progress_deadline) + duration(&spec.duration);
+                let terms = clone::Terms {
+                    receive_traffic: spec.receive_traffic,
+                    service_selectors: &self.observed.service_selectors,
+                    active_deadline_seconds: longest.as_secs(),
+                };
+                let injection = clone::plan(workload, request, &terms)?;
+                Ok((Action::CreateClone(Box::new(injection.pod)), injection.warnings))
             }
         }
     }
@@ -175,18 +183,37 @@ impl Draft<'_> {
             "Valid",
             "The session can be carried out.",
         );
-        self.set(
-            ConditionType::Injected,
-            true,
-            "FlagInTemplate",
-            "The flag is in the pod template; the workload's controller rolls its pods.",
-        );
-        self.set(
-            ConditionType::TemplateRestored,
-            false,
-            "FlagInTemplate",
-            "The template carries the flag until the session ends.",
-        );
+        match self.observed.session.spec.effective_strategy() {
+            Strategy::Rollout => {
+                self.set(
+                    ConditionType::Injected,
+                    true,
+                    "FlagInTemplate",
+                    "The flag is in the pod template; the workload's controller rolls its pods.",
+                );
+                self.set(
+                    ConditionType::TemplateRestored,
+                    false,
+                    "FlagInTemplate",
+                    "The template carries the flag until the session ends.",
+                );
+            }
+            Strategy::Clone => {
+                self.set(
+                    ConditionType::Injected,
+                    true,
+                    "CloneCreated",
+                    "One more pod with the flag runs beside the workload, as one more consumer of what the workload consumes; \
+                     network policies may treat it differently (status.warnings).",
+                );
+                self.set(
+                    ConditionType::TemplateRestored,
+                    true,
+                    "NeverChanged",
+                    "Strategy Clone leaves the workload alone.",
+                );
+            }
+        }
         self.running()
     }
 }

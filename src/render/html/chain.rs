@@ -65,7 +65,7 @@ fn facts(certificate: &Certificate, row: &Row, own: bool) -> Markup {
         dl {
             @if !certificate.not_before.is_empty() {
                 dt { "Valid" }
-                dd .fault[outside] { (day(&certificate.not_before)) br; "to " (day(&certificate.not_after)) }
+                dd .fault[outside] { (day(&certificate.not_before)) " " br; "to " (day(&certificate.not_after)) }
             }
             @if names > 0 {
                 dt { "Names" }

@@ -128,11 +128,7 @@ fn listing(source: &str, lines: &BTreeMap<u64, Shown<'_>>) -> Markup {
 
 /// A line, with a record's header fields set back behind its message.
 fn line(text: &str) -> Markup {
-    match message_of(text) {
-        Some((_, message)) => {
-            let head = &text[..text.len() - message.len()];
-            html! { code { span .head { (clean(head)) } wbr; (clean(message)) } }
-        }
-        None => html! { code { (clean(text)) } },
-    }
+    let message = message_of(text).map_or(text, |(_, message)| message);
+    let head = &text[..text.len() - message.len()];
+    html! { code { @if !head.is_empty() { span .head { (clean(head)) } wbr; } (clean(message)) } }
 }

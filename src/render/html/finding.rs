@@ -53,7 +53,7 @@ pub(super) fn finding(number: usize, finding: &Finding, beside: Beside<'_>) -> M
                 (facts(finding))
             }
             @if let Some(ends) = shown {
-                @let heading = html! { h4 { "What happened" @if finding.count > 1 { span .aside { " in the first of " (grouped(finding.count)) } } } };
+                @let heading = html! { h4 { "What happened" @if finding.count > 1 { span .aside { " in one of " (grouped(finding.count)) } } } };
                 @if before.is_some() {
                     details .what id={ "handshake-" (ends.number) } { summary { (heading) } (drawing(ends)) }
                 } @else {
@@ -105,7 +105,7 @@ fn facts(finding: &Finding) -> Markup {
             @if let Some(subject) = &peer.certificate_subject { dt { (other_end) " certificate" } dd { (clean(subject)) } }
             @if let Some((first, last)) = when {
                 dt { "When" }
-                dd { (clean(first)) @if let Some(last) = last { br; "to " (clean(last)) } }
+                dd { (clean(first)) @if let Some(last) = last { " " br; "to " (clean(last)) } }
             }
             @if !threads.is_empty() { dt { "Thread" } dd { (clean(&threads.join(", "))) } }
         }

@@ -40,7 +40,7 @@ pub(super) fn ladder(this: End<'_>, that: Option<End<'_>>) -> Markup {
     let side = this.row.side.unwrap_or(Side::Client);
     let mut rungs = rungs(this.handshake, side);
     if let Some(that) = that {
-        rungs = merge(rungs, self::rungs(that.handshake, other(side)));
+        rungs = merge(&rungs, &self::rungs(that.handshake, other(side)));
     }
     let ends = [this, that.unwrap_or(this)];
     let end_of = |wanted: Side| {
@@ -81,9 +81,10 @@ pub(super) fn ladder(this: End<'_>, that: Option<End<'_>>) -> Markup {
 
 fn heads(client: Option<End<'_>>, server: Option<End<'_>>, this: End<'_>) -> Markup {
     let host = this.row.server_name.as_deref().map(clean);
-    let log = |end: Option<End<'_>>| match end {
-        Some(end) => html! { span .log { (clean(end.source)) } },
-        None => html! { span .log { "no log of this end" } },
+    let log = |end: Option<End<'_>>| {
+        html! {
+            @if let Some(end) = end { span .log title=(clean(end.source)) { (clean(file(end.source))) } } @else { span .log { "no log of this end" } }
+        }
     };
     html! {
         div .heads {
@@ -94,6 +95,11 @@ fn heads(client: Option<End<'_>>, server: Option<End<'_>>, this: End<'_>) -> Mar
             }
         }
     }
+}
+
+/// The name of a file without its folders.
+fn file(source: &str) -> &str {
+    source.rsplit(['/', '\\']).next().unwrap_or(source)
 }
 
 fn one(
@@ -310,7 +316,7 @@ fn rungs(handshake: &Handshake, side: Side) -> Vec<Rung<'_>> {
 }
 
 /// The rungs of both ends as one ladder: messages that both logs have are one rung, by the longest common subsequence.
-fn merge<'a>(this: Vec<Rung<'a>>, that: Vec<Rung<'a>>) -> Vec<Rung<'a>> {
+fn merge<'a>(this: &[Rung<'a>], that: &[Rung<'a>]) -> Vec<Rung<'a>> {
     let same = |a: &Rung<'_>, b: &Rung<'_>| {
         matches!(a.what, What::Message(_) | What::Alert(_))
             && a.what == b.what
@@ -392,7 +398,7 @@ mod tests {
             rung(What::Message("ServerHello"), Side::Server, 1, entry),
             rung(What::Alert("unknown_ca"), Side::Client, 1, entry),
         ];
-        let merged = merge(client, server);
+        let merged = merge(&client, &server);
         let both: Vec<bool> = merged
             .iter()
             .map(|rung| rung.told.iter().all(Option::is_some))

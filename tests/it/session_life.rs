@@ -550,7 +550,8 @@ fn a_rollout_that_does_not_get_on_is_told_by_its_pod() {
 
 #[test]
 fn what_can_never_be_done_is_said_before_what_may_pass() {
-    let impossible = json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]);
+    let source = json!({"configMapKeyRef": {"name": "settings", "key": "options", "optional": true}});
+    let impossible = json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": source}]);
     let states = [
         json!({"spec": {"paused": true}}),
         json!({"spec": {"replicas": 0}}),
@@ -558,7 +559,7 @@ fn what_can_never_be_done_is_said_before_what_may_pass() {
     ];
     for state in states {
         for (reason, target, environment) in [
-            ("VariableFromSource", json!({}), impossible.clone()),
+            ("VariableIsOptional", json!({}), impossible.clone()),
             ("ContainerNotFound", json!({"container": "other"}), json!([])),
         ] {
             let mut spec = spec();

@@ -47,6 +47,15 @@ impl Tracker {
                 false
             }
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
+            // Only on the thread that the handshake runs on: an event loop closes finished connections as well.
+            Kind::InboundClosed if self.here(&origin, Outcome::Open).is_some() => {
+                let failure = Failure {
+                    message: "Connection or inbound has closed".to_owned(),
+                    ..Failure::default()
+                };
+                self.fail(failure, &origin, lines)
+            }
+            Kind::InboundClosed => false,
             Kind::NoServerKey => {
                 let here = self.here(&origin, Outcome::Open);
                 if let Some(handshake) = here.map(|index| &mut self.followed[index]) {
@@ -394,8 +403,30 @@ impl Tracker {
         changed
     }
 
+    /// A connection logs one fatal error of its own (`TransportContext.fatal`): a second one on a thread that serves an
+    /// engine's tasks is that of a handshake which went on elsewhere since.
+    fn begun_after_failure(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        let fatal = |failure: &Failure| !failure.received && failure.alert.is_some();
+        let over = &self.followed[self.here(origin, Outcome::Failed)?];
+        if origin.thread_id.is_empty() || !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
+            return None;
+        }
+        let since: Vec<usize> = (0..self.followed.len())
+            .filter(|index| {
+                let handshake = &self.followed[*index];
+                handshake.outcome == Outcome::Open && handshake.side == over.side && handshake.active > over.active
+            })
+            .collect();
+        let next = *since.iter().max_by_key(|index| self.followed[**index].active)?;
+        self.followed[next].uncertain |= since.len() > 1;
+        Some(next)
+    }
+
     /// The handshake that an error ends; one of its own if the log shows no other.
     fn fails(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        if let Some(next) = self.begun_after_failure(failure, origin) {
+            return Some(next);
+        }
         let side = side_told(failure);
         let latest = |chosen: &dyn Fn(&Handshake) -> bool| {
             let found = self.followed.iter().enumerate().filter(|(_, handshake)| {
@@ -703,6 +734,30 @@ mod tests {
             [(Outcome::Succeeded, false)]
         );
         assert_eq!(outcomes(&broken), []);
+    }
+
+    #[test]
+    fn a_second_fatal_error_on_a_task_thread_is_the_next_handshakes() {
+        let fatal = record(
+            "31",
+            "Fatal (HANDSHAKE_FAILURE): Invalid DH ServerKeyExchange: unknown extra data",
+            "  javax.net.ssl.SSLHandshakeException: Invalid DH ServerKeyExchange: unknown extra data",
+        );
+        let one = client_hello("01", "aa") + &server_hello("51", "aa") + &fatal;
+        let two = client_hello("02", "bb") + &server_hello("51", "bb") + &fatal;
+        assert_eq!(
+            outcomes(&(one + &two)),
+            [(Outcome::Failed, false), (Outcome::Failed, false)]
+        );
+    }
+
+    #[test]
+    fn an_engine_that_gives_up_reading_in_the_midst_of_a_handshake_has_failed() {
+        let closing = record("01", "Closing inbound of SSLEngine", "");
+        let hello = client_hello("01", "aa");
+        assert_eq!(outcomes(&(hello.clone() + &closing)), [(Outcome::Failed, false)]);
+        let whole = hello + &server_hello("01", "aa") + &finished("01");
+        assert_eq!(outcomes(&(whole + &closing)), [(Outcome::Succeeded, false)]);
     }
 
     #[test]

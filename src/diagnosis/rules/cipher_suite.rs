@@ -95,8 +95,12 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
     None
 }
 
-/// Whether a list was cut down by configuration: few suites, or without the ones that nearly every server has.
+/// Whether a list was cut down by configuration: few suites, or without the ones that nearly every server has. Of TLS 1.3
+/// there are only three suites, so that a client of TLS 1.3 alone offers few without being told to.
 fn is_narrow(offered: &[&str]) -> bool {
+    if offered.contains(&"TLS_AES_128_GCM_SHA256") && offered.contains(&"TLS_AES_256_GCM_SHA384") {
+        return false;
+    }
     let common = |suite: &&str| {
         suite.starts_with("TLS_AES_") || (suite.contains("ECDHE_RSA_WITH_AES_") && suite.contains("_GCM_"))
     };
@@ -146,6 +150,14 @@ mod tests {
     #[test]
     fn a_wide_offer_proves_nothing() {
         let suites = "TLS_AES_256_GCM_SHA384(0x1302), TLS_AES_128_GCM_SHA256(0x1301), A(1), B(2), C(3), D(4)";
+        let finding = only(&(client_hello_of("a.example", suites) + &received("handshake_failure")));
+        assert_eq!(finding.cause, "PeerAlert");
+    }
+
+    #[test]
+    fn a_client_of_tls13_alone_offers_few_without_being_told_to() {
+        let suites =
+            "TLS_AES_256_GCM_SHA384(0x1302), TLS_AES_128_GCM_SHA256(0x1301), TLS_CHACHA20_POLY1305_SHA256(0x1303)";
         let finding = only(&(client_hello_of("a.example", suites) + &received("handshake_failure")));
         assert_eq!(finding.cause, "PeerAlert");
     }

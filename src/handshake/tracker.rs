@@ -446,6 +446,18 @@ impl Tracker {
         {
             return Some(index);
         }
+        // Nor was its thread known.
+        let nameless = |handshake: &Handshake| handshake.threads.iter().all(|thread| thread.name.is_empty());
+        let mut adrift = (0..self.followed.len()).filter(|index| {
+            let handshake = &self.followed[*index];
+            handshake.outcome == Outcome::Open && nameless(handshake)
+        });
+        if origin.thread_id.is_empty()
+            && failure.alert.is_some()
+            && let (Some(index), None) = (adrift.next(), adrift.next())
+        {
+            return Some(index);
+        }
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Failed) {
             // An alert that comes in after this end's own decision belongs to the other end of the same connection,
             // if that is in this JVM too.
@@ -503,6 +515,10 @@ impl Tracker {
             || failure.alert.is_some()
             || failure.thrown.has("SSLHandshakeException")
             || failure.says("plaintext connection?");
+        // A client would have shown its ClientHello first.
+        let waited =
+            failure.is_transport() || failure.says("plaintext connection?") || failure.says("unrecognized SSL message");
+        let side = side.or_else(|| waited.then_some(Side::Server));
         (alone && !failure.message.is_empty()).then(|| self.begin(side, origin))
     }
 }

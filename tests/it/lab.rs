@@ -39,6 +39,8 @@ enum Verdict {
     Silent,
     /// A right cause, with less certainty than the log allows, or wrong counts.
     Weak,
+    /// A right cause at the wrong end.
+    WrongSide,
     /// A wrong cause.
     Wrong,
     /// A wrong cause, and it is called proven.
@@ -52,6 +54,7 @@ impl Verdict {
             Self::Proven => "proven",
             Self::Silent => "SILENT",
             Self::Weak => "WEAK",
+            Self::WrongSide => "SIDE",
             Self::Wrong => "WRONG",
             Self::WrongProof => "PROOF!",
         }
@@ -120,6 +123,13 @@ fn compare(truth: &Truth, report: &Report) -> Verdict {
     }
     if !wrong.is_empty() {
         return Verdict::Wrong;
+    }
+    if report
+        .findings
+        .iter()
+        .any(|finding| format!("{:?}", finding.side).to_lowercase() != truth.end)
+    {
+        return Verdict::WrongSide;
     }
     if report.findings.is_empty() && !truth.causes.is_empty() && !truth.optional {
         return Verdict::Silent;
@@ -359,7 +369,7 @@ impl Cells {
             count(|verdict| verdict.is_right()),
             count(|verdict| *verdict == Verdict::Silent),
             count(|verdict| *verdict == Verdict::Weak),
-            count(|verdict| *verdict == Verdict::Wrong),
+            count(|verdict| matches!(verdict, Verdict::Wrong | Verdict::WrongSide)),
             count(|verdict| *verdict == Verdict::WrongProof),
             self.blamed,
             100 * proven / self.blamed.max(1),

@@ -64,8 +64,9 @@ impl Tracker {
                 false
             }
             Kind::Fatal { alert, message, thrown } => {
-                let alert = peers_alert(&message).map_or(alert, str::to_owned);
-                let received = peers_alert(&message).is_some();
+                let peers = peers_alert(&message).or_else(|| unencrypted_alert(&thrown));
+                let received = peers.is_some();
+                let alert = peers.map_or(alert, str::to_owned);
                 self.fail(
                     Failure {
                         alert: Some(alert),
@@ -545,6 +546,16 @@ fn peers_alert(message: &str) -> Option<&str> {
     ECHOES.iter().find_map(|echo| message.strip_prefix(echo)).map(str::trim)
 }
 
+/// The alert that came in unencrypted where encryption had begun, which newer JDKs name in an exception.
+fn unencrypted_alert(thrown: &Thrown) -> Option<&str> {
+    const ALERT: &str = "Unexpected plaintext alert received: Level: fatal; Alert: ";
+    thrown
+        .chain
+        .iter()
+        .find_map(|link| link.message.strip_prefix(ALERT))
+        .map(str::trim)
+}
+
 /// Which end this is, by the stack or by what only one end says.
 fn side_told(failure: &Failure) -> Option<Side> {
     const SERVER: [&str; 9] = [
@@ -765,6 +776,26 @@ mod tests {
             outcomes(&(one + &two)),
             [(Outcome::Failed, false), (Outcome::Failed, false)]
         );
+    }
+
+    #[test]
+    fn an_alert_that_came_in_unencrypted_is_the_peers() {
+        let fatal = record(
+            "01",
+            "Fatal (UNEXPECTED_MESSAGE): Unexpected exception",
+            "  javax.net.ssl.SSLProtocolException: Unexpected exception\n  Caused by: java.security.GeneralSecurityException: Unexpected plaintext \
+             alert received: Level: fatal; Alert: unknown_ca",
+        );
+        let mut tracker = Tracker::default();
+        let mut reader = Reader::default();
+        reader.feed((client_hello("01", "aa") + &fatal).as_bytes(), |event| {
+            tracker.apply(event);
+        });
+        reader.finish(|event| {
+            tracker.apply(event);
+        });
+        let failure = tracker.followed()[0].failure.as_ref().unwrap();
+        assert_eq!((failure.alert.as_deref(), failure.received), (Some("unknown_ca"), true));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! No cipher suite that both ends have.
 
-use super::{Case, Certainty, Diagnosis, Topic, listed};
+use super::{Case, Certainty, Diagnosis, Narrowed, Topic, listed};
 use crate::diagnosis::catalogue::CIPHER_SUITE_MISMATCH;
 
 const TOPICS: &[Topic] = &[Topic::ClientHello];
@@ -16,7 +16,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return None;
     }
     match case.peer_alert()? {
-        "handshake_failure" if is_narrow(&offered) => {
+        "handshake_failure" if case.narrowed() == [Narrowed::CipherSuites] => {
             let certainty = if offered.len() <= FEW {
                 Certainty::Likely
             } else {
@@ -97,7 +97,7 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
 
 /// Whether a list was cut down by configuration: few suites, or without the ones that nearly every server has. Of TLS 1.3
 /// there are only three suites, so that a client of TLS 1.3 alone offers few without being told to.
-fn is_narrow(offered: &[&str]) -> bool {
+pub(super) fn is_narrow(offered: &[&str]) -> bool {
     if offered.contains(&"TLS_AES_128_GCM_SHA256") && offered.contains(&"TLS_AES_256_GCM_SHA384") {
         return false;
     }

@@ -22,6 +22,14 @@ demo-down: ## End the demo's cluster
 test: ## Run all checks and tests, those on a real cluster included
 	@tests/run.sh
 
+.PHONY: test-all
+test-all: ## Run make test, the page in a browser, and the whole lab
+	@$(MAKE) --no-print-directory test browser lab
+
+.PHONY: browser
+browser: ## Test the page of --output html in a headless Chromium (SCREENSHOTS=FOLDER writes pictures); 3 minutes
+	@tests/browser.sh
+
 .PHONY: crds
 crds: ## Write the custom resource definition anew from the Rust types
 	@UPDATE_CRDS=1 cargo test --quiet --test it crd
@@ -34,3 +42,11 @@ bench-latency: ## Measure the time from a log line to its answer in the status, 
 .PHONY: lab
 lab: ## Make every fault on the JVMs of this machine and judge what the diagnosis says (LAB_PYPI=1 fetches four more JVMs)
 	@lab=$${LAB:-$${TMPDIR:-/tmp}/tlsdebug-lab/$$$$}; tests/lab/run.sh "$$lab" && TLSDEBUG_LAB="$$lab" cargo test --quiet --test it lab:: -- --ignored --nocapture
+
+.PHONY: bench
+bench: ## Measure tlsdebug diagnose against grep and wc: times as ratios, peak memory (3 GB of files in the cache folder)
+	@tests/bench.sh
+
+.PHONY: fuzz
+fuzz: ## Fuzz the diagnosis for TIME seconds (60)
+	@fuzz/run.sh $(or $(TIME),60)

@@ -10,13 +10,18 @@ mod encoding;
 mod event;
 mod expand;
 mod hello;
+mod json;
 mod legacy;
 mod lines;
 mod modern;
 mod payload;
 mod reader;
+mod signs;
 mod system_logger;
+mod text;
 
 pub use certificate::Certificate;
 pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};
 pub use reader::Reader;
+
+pub(crate) use event::holds;

@@ -12,7 +12,7 @@ if [[ ${CLUSTER:-own} == current ]]; then
 		echo "demo: CLUSTER=current needs REGISTRY=…, a registry that the cluster pulls from and that you may push to." >&2
 		exit 1
 	}
-	inside=()
+	inside=(command)
 elif [[ ${CLUSTER:-own} == own ]]; then
 	inside=(tests/cluster/enter.sh demo)
 else

@@ -1,12 +1,10 @@
 //! What carries a line: container runtimes, kubectl, service wrappers, loggers. Stripped line by line, detected, nested.
 
-use std::borrow::Cow;
-use std::sync::LazyLock;
+use memchr::{memchr, memchr_iter, memmem};
 
-use memchr::{memchr, memmem};
-use serde::Deserialize;
-
+use super::json::Json;
 use super::modern::LOGGER;
+use super::signs::{Sign, Signs};
 
 /// Carriers nested deeper than this are not looked for.
 const DEPTH: usize = 4;
@@ -24,12 +22,6 @@ const LEGACY: [&[u8]; 4] = [
     b"*** Certificate chain",
 ];
 
-// Searchers are made once: making one costs as much as searching a line.
-static LOGGER_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(LOGGER));
-static STARS_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"*** "));
-static ADDING_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"adding as"));
-static JVM_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"jvm "));
-
 /// Takes the carriers off the lines of one source.
 #[derive(Debug, Default)]
 pub(super) struct Carrier {
@@ -38,30 +30,23 @@ pub(super) struct Carrier {
     colours: Vec<u8>,
 }
 
-/// A line as container runtimes and JSON encoders write it.
-#[derive(Deserialize)]
-struct Json<'a> {
-    #[serde(borrow, alias = "message", alias = "msg")]
-    log: Cow<'a, str>,
-    #[serde(borrow, default)]
-    stream: Option<Cow<'a, str>>,
-}
-
 impl Carrier {
     /// Calls back with each line that this one carries: none while a runtime holds back its end.
-    pub(super) fn strip(&mut self, line: &[u8], carried: &mut dyn FnMut(&[u8])) {
-        if memchr(0x1b, line).is_some() {
+    pub(super) fn strip(&mut self, line: &[u8], signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
+        if line.starts_with(LOGGER) && !signs.may_hold(Sign::Escape) {
+            carried(line, signs);
+        } else if signs.find(Sign::Escape, line).is_some() {
             let mut plain = std::mem::take(&mut self.colours);
             plain.clear();
             without_colours(line, &mut plain);
-            self.strip_known(&plain, DEPTH, carried);
+            self.strip_known(&plain, Signs::UNKNOWN, DEPTH, carried);
             self.colours = plain;
         } else {
-            self.strip_known(line, DEPTH, carried);
+            self.strip_known(line, signs, DEPTH, carried);
         }
     }
 
-    fn strip_known(&mut self, mut line: &[u8], depth: usize, carried: &mut dyn FnMut(&[u8])) {
+    fn strip_known(&mut self, mut line: &[u8], signs: Signs, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
         for _ in 0..depth {
             match line.first() {
                 Some(b'[') => match pod(line).or_else(|| web_sphere(line)) {
@@ -80,10 +65,8 @@ impl Carrier {
                         None => line = rest,
                     }
                 }
-                Some(b'{') if line.starts_with(b"{\"") => {
-                    let Ok(json) = serde_json::from_slice::<Json<'_>>(line) else {
-                        break;
-                    };
+                Some(b'{') if matches!(line.get(1), Some(b'"' | b' ')) => {
+                    let Some(json) = Json::read(line) else { break };
                     return self.json(&json, depth, carried);
                 }
                 Some(b'I') if line.starts_with(b"ISSERVER||") => {
@@ -97,21 +80,21 @@ impl Carrier {
                 _ => break,
             }
         }
-        self.strip_learned(line, carried);
+        self.strip_learned(line, signs, carried);
     }
 
-    fn json(&mut self, json: &Json<'_>, depth: usize, carried: &mut dyn FnMut(&[u8])) {
-        let text = json.log.as_bytes();
-        // Docker marks the pieces of a long line by the missing line end; other encoders write none at all.
-        if json.stream.is_some() {
+    fn json(&mut self, json: &Json<'_>, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
+        let text = json.message.as_bytes();
+        if json.is_piece {
+            return self.hold(text);
+        }
+        if !self.partial.is_empty() && json.is_of_runtime {
             self.hold(text.strip_suffix(b"\n").unwrap_or(text));
-            if text.ends_with(b"\n") {
-                self.release(depth, carried);
-            }
-            return;
+            return self.release(depth, carried);
         }
         for line in text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n') {
-            self.strip_known(line, depth - 1, carried);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            self.strip_known(line, Signs::UNKNOWN, depth - 1, carried);
         }
     }
 
@@ -120,30 +103,23 @@ impl Carrier {
         self.partial.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
 
-    fn release(&mut self, depth: usize, carried: &mut dyn FnMut(&[u8])) {
+    fn release(&mut self, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
         let whole = std::mem::take(&mut self.partial);
-        self.strip_known(&whole, depth - 1, carried);
+        self.strip_known(&whole, Signs::UNKNOWN, depth - 1, carried);
         self.partial = whole;
         self.partial.clear();
     }
 
     /// Prefixes of any form: what stood before a record's header stands before its payload, but for its digits.
-    fn strip_learned(&mut self, line: &[u8], carried: &mut dyn FnMut(&[u8])) {
-        if line.starts_with(LOGGER) {
-            return carried(line);
-        }
-        if let Some(at) = LOGGER_FINDER.find(line)
-            && at <= PREFIX_LIMIT
-        {
-            self.learn(&line[..at]);
-            return carried(&line[at..]);
-        }
-        if let Some(at) = legacy_start(line) {
-            self.learn(&line[..at]);
-            return carried(&line[at..]);
+    fn strip_learned(&mut self, line: &[u8], signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
+        if let Some(at) = start(line, signs) {
+            if at > 0 {
+                self.learn(&line[..at]);
+            }
+            return carried(&line[at..], signs);
         }
         let rest = self.learned.iter().find_map(|prefix| after(line, prefix));
-        carried(rest.unwrap_or(line));
+        carried(rest.unwrap_or(line), signs);
     }
 
     fn learn(&mut self, prefix: &[u8]) {
@@ -161,17 +137,25 @@ impl Carrier {
     }
 }
 
-fn legacy_start(line: &[u8]) -> Option<usize> {
-    let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
+/// Where in a line that nothing known carries a record begins.
+fn start(line: &[u8], signs: Signs) -> Option<usize> {
+    signs
+        .find(Sign::Header, line)
+        .filter(|at| *at <= PREFIX_LIMIT)
+        .or_else(|| legacy_start(line, signs))
+}
+
+fn legacy_start(line: &[u8], signs: Signs) -> Option<usize> {
+    if !signs.may_hold(Sign::Stars) && !signs.may_hold(Sign::Adding) {
+        return None;
+    }
     if !matches!(
         line.first(),
         Some(b'[' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'<' | b'/' | b'#')
     ) {
         return None;
     }
-    if STARS_FINDER.find(head).is_none() && ADDING_FINDER.find(head).is_none() {
-        return None;
-    }
+    let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
     LEGACY
         .iter()
         .find_map(|start| memmem::find(head, start))
@@ -206,12 +190,18 @@ fn pod(line: &[u8]) -> Option<&[u8]> {
     if !line.starts_with(b"[pod/") {
         return None;
     }
-    line.get(memmem::find(line, b"] ")? + 2..)
+    after_bracket(line)
+}
+
+/// What stands behind the first `] `.
+fn after_bracket(line: &[u8]) -> Option<&[u8]> {
+    let end = memchr_iter(b']', line).find(|end| line.get(end + 1) == Some(&b' '))?;
+    line.get(end + 2..)
 }
 
 /// `SystemOut.log` of WebSphere: `[3/9/19 20:10:27:031 UTC] 00000087 SystemOut     O TEXT`.
 fn web_sphere(line: &[u8]) -> Option<&[u8]> {
-    let rest = line.get(memmem::find(line, b"] ")? + 2..)?;
+    let rest = after_bracket(line)?;
     let (id, rest) = rest.split_at_checked(9)?;
     if !id[..8].iter().all(u8::is_ascii_hexdigit) || id[8] != b' ' {
         return None;
@@ -263,12 +253,11 @@ fn runtime_tag(text: &[u8]) -> Option<(bool, &[u8])> {
 
 /// Tanuki's Java Service Wrapper: columns set off by ` | `, of which one is `jvm N`.
 fn service_wrapper(line: &[u8]) -> Option<&[u8]> {
-    let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
-    let jvm = JVM_FINDER.find(head)?;
-    if jvm > 24
-        || !head[..jvm]
-            .iter()
-            .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'|' | b'0'..=b'9'))
+    let head = line.get(..28).unwrap_or(line);
+    let jvm = memchr_iter(b'j', head).find(|at| head[*at..].starts_with(b"jvm "))?;
+    if !line[..jvm]
+        .iter()
+        .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'|' | b'0'..=b'9'))
     {
         return None;
     }
@@ -327,7 +316,7 @@ mod tests {
         let mut carrier = Carrier::default();
         let mut found = Vec::new();
         for line in lines {
-            carrier.strip(line.as_bytes(), &mut |text| {
+            carrier.strip(line.as_bytes(), Signs::UNKNOWN, &mut |text, _| {
                 found.push(String::from_utf8_lossy(text).into_owned());
             });
         }
@@ -354,11 +343,18 @@ mod tests {
         assert_eq!(
             carried(&[
                 r#"{"log":"  \"ClientHello\": {\n","stream":"stderr","time":"2019-01-01T11:11:11.1Z"}"#,
-                r#"{"log":"long ","stream":"stderr"}"#,
+                &format!(r#"{{"log":"{}","stream":"stderr"}}"#, "x".repeat(16384)),
                 r#"{"log":"line\n","stream":"stderr"}"#,
+                r#"{"log":"a shipper took the line end off","stream":"stderr"}"#,
                 r#"{"level":"ERROR","message":"a\nb"}"#,
             ]),
-            ["  \"ClientHello\": {", "long line", "a", "b"]
+            [
+                "  \"ClientHello\": {",
+                &("x".repeat(16384) + "line"),
+                "a shipper took the line end off",
+                "a",
+                "b"
+            ]
         );
     }
 

@@ -1,5 +1,9 @@
 //! Certificates as JSSE prints them, line by line.
 
+use memchr::memchr;
+
+use super::text::text;
+
 /// Certificates of one message that are kept: JSSE itself accepts chains of ten (`jdk.tls.maxCertificateChainLength`).
 const KEPT_IN_CHAIN: usize = 16;
 /// Certificates of one trust store that are kept; the JDK's own has some 150.
@@ -104,91 +108,135 @@ impl Certificates {
         }
     }
 
-    /// Takes a line of the layout of 8u272 and later.
-    pub(super) fn modern(&mut self, line: &str, number: u64) {
-        let line = line.trim_start();
-        if let Some(rest) = line.strip_prefix('"') {
-            let Some((key, value)) = rest.split_once('"') else {
-                return;
-            };
-            let value = quoted(value);
-            match key {
-                "certificate" => self.begin(),
-                "serial number" => self.set(|certificate| certificate.serial = hex(value)),
-                "issuer" => self.set(|certificate| value.clone_into(&mut certificate.issuer)),
-                "subject" => self.set(|certificate| {
-                    value.clone_into(&mut certificate.subject);
-                    certificate.line = number;
-                }),
-                "not before" => self.set(|certificate| value.clone_into(&mut certificate.not_before)),
-                "not  after" | "not after" => self.set(|certificate| value.clone_into(&mut certificate.not_after)),
-                _ => {}
-            }
-        } else {
+    /// Takes a line of the layout of 8u272 and later; answers whether it names the holder or the issuer.
+    pub(super) fn modern(&mut self, line: &[u8], number: u64) -> bool {
+        let line = line.trim_ascii_start();
+        let Some(rest) = line.strip_prefix(b"\"") else {
             self.extension(line);
+            return false;
+        };
+        let Some(end) = memchr(b'"', rest) else { return false };
+        let (key, value) = (&rest[..end], &rest[end + 1..]);
+        let mut copy = |field: fn(&mut Certificate) -> &mut String| {
+            self.set(|certificate| quoted(&text(value)).clone_into(field(certificate)));
+        };
+        match key {
+            b"certificate" => self.begin(),
+            b"serial number" => self.set(|certificate| certificate.serial = hex(quoted(&text(value)))),
+            b"not before" => copy(|certificate| &mut certificate.not_before),
+            b"not  after" | b"not after" => copy(|certificate| &mut certificate.not_after),
+            b"issuer" => {
+                copy(|certificate| &mut certificate.issuer);
+                return true;
+            }
+            b"subject" => {
+                copy(|certificate| &mut certificate.subject);
+                self.set(|certificate| certificate.line = number);
+                return true;
+            }
+            _ => {}
         }
+        false
     }
 
-    /// Takes a line of `X509Certificate.toString`.
-    pub(super) fn legacy(&mut self, line: &str, number: u64) {
-        let line = line.trim_start();
-        if line.starts_with("Version: V") {
-            self.begin();
-        } else if let Some(subject) = line.strip_prefix("Subject: ") {
-            self.set(|certificate| {
-                if certificate.subject.is_empty() {
-                    subject.trim().clone_into(&mut certificate.subject);
-                    certificate.line = number;
+    /// Takes a line of `X509Certificate.toString`; answers whether it names the holder or the issuer.
+    pub(super) fn legacy(&mut self, line: &[u8], number: u64) -> bool {
+        let field = line.trim_ascii_start();
+        let named = match field.first() {
+            Some(b'V') if field.starts_with(b"Version: V") => {
+                self.begin();
+                false
+            }
+            Some(b'V') => self.legacy_field(field, b"Validity: [From: ", |certificate, from| {
+                from.trim_end_matches(',').clone_into(&mut certificate.not_before);
+            }),
+            Some(b'T') => self.legacy_field(field, b"To: ", |certificate, to| {
+                to.trim_end_matches(']').clone_into(&mut certificate.not_after);
+            }),
+            Some(b'S') => {
+                let subject = self.legacy_field(field, b"Subject: ", |certificate, subject| {
+                    if certificate.subject.is_empty() {
+                        subject.trim().clone_into(&mut certificate.subject);
+                        certificate.line = number;
+                    }
+                });
+                if !subject
+                    && !self.legacy_field(field, b"SerialNumber: [", |certificate, serial| {
+                        certificate.serial = hex(serial);
+                    })
+                {
+                    self.extension(field);
                 }
-            });
-        } else if let Some(issuer) = line.strip_prefix("Issuer: ") {
-            self.set(|certificate| issuer.trim().clone_into(&mut certificate.issuer));
-        } else if let Some(from) = line.strip_prefix("Validity: [From: ") {
-            self.set(|certificate| from.trim_end_matches(',').clone_into(&mut certificate.not_before));
-        } else if let Some(to) = line.strip_prefix("To: ") {
-            self.set(|certificate| to.trim_end_matches(']').clone_into(&mut certificate.not_after));
-        } else if let Some(serial) = line.strip_prefix("SerialNumber: [") {
-            self.set(|certificate| certificate.serial = hex(serial));
-        } else {
-            self.extension(line);
-        }
+                subject
+            }
+            Some(b'I') => {
+                let issuer = self.legacy_field(field, b"Issuer: ", |certificate, issuer| {
+                    issuer.trim().clone_into(&mut certificate.issuer);
+                });
+                if !issuer {
+                    self.extension(field);
+                }
+                issuer
+            }
+            _ => {
+                self.extension(field);
+                false
+            }
+        };
+        named && (line.starts_with(b"  Subject: ") || line.starts_with(b"  Issuer: "))
+    }
+
+    /// Sets what a field of this name says, if the line is one.
+    fn legacy_field(&mut self, line: &[u8], name: &[u8], set: impl FnOnce(&mut Certificate, &str)) -> bool {
+        let Some(value) = line.strip_prefix(name) else {
+            return false;
+        };
+        self.set(|certificate| set(certificate, &text(value)));
+        true
     }
 
     /// Lines of extensions, which both layouts print alike.
-    fn extension(&mut self, line: &str) {
-        if line.starts_with("SubjectKeyIdentifier [") {
-            self.within = Within::SubjectKey;
-        } else if line.starts_with("AuthorityKeyIdentifier [") {
-            self.within = Within::AuthorityKey;
-        } else if line.starts_with(']') || line.contains("ObjectId: ") {
-            self.within = Within::Fields;
-        } else if line.starts_with("CA:true") {
-            self.set(|certificate| certificate.authority = true);
-        } else if let Some(name) = line
-            .strip_prefix("DNSName: ")
-            .or_else(|| line.strip_prefix("IPAddress: "))
-        {
-            let store = self.store;
-            self.set(|certificate| {
-                if !store && certificate.names.len() < KEPT_NAMES {
-                    certificate.names.push(name.trim().to_owned());
+    fn extension(&mut self, line: &[u8]) {
+        match line.first() {
+            Some(b'S') if line.starts_with(b"SubjectKeyIdentifier [") => self.within = Within::SubjectKey,
+            Some(b'A') if line.starts_with(b"AuthorityKeyIdentifier [") => self.within = Within::AuthorityKey,
+            Some(b']') => self.within = Within::Fields,
+            Some(b'O') if line.starts_with(b"ObjectId: ") => self.within = Within::Fields,
+            // `[1]: ObjectId: 2.5.29.14 Criticality=false`
+            Some(b'[') if memchr(b' ', line).is_some_and(|blank| line[blank + 1..].starts_with(b"ObjectId: ")) => {
+                self.within = Within::Fields;
+            }
+            Some(b'C') if line.starts_with(b"CA:true") => self.set(|certificate| certificate.authority = true),
+            Some(b'D' | b'I') => {
+                let name = line
+                    .strip_prefix(b"DNSName: ")
+                    .or_else(|| line.strip_prefix(b"IPAddress: "));
+                if let Some(name) = name.filter(|_| !self.store) {
+                    self.set(|certificate| {
+                        if certificate.names.len() < KEPT_NAMES {
+                            certificate.names.push(text(name).trim().to_owned());
+                        }
+                    });
                 }
-            });
-        } else if self.within != Within::Fields
-            && let Some(bytes) = dump_row(line)
-        {
-            let within = self.within;
-            self.set(|certificate| {
-                let key = match within {
-                    Within::SubjectKey => &mut certificate.subject_key,
-                    _ => &mut certificate.authority_key,
-                };
-                let key = key.get_or_insert_default();
-                if key.len() < 128 {
-                    key.push_str(&bytes);
-                }
-            });
+            }
+            Some(b'0'..=b'9') if self.within != Within::Fields => self.key_identifier(line),
+            _ => {}
         }
+    }
+
+    fn key_identifier(&mut self, row: &[u8]) {
+        let Some(bytes) = dump_row(row) else { return };
+        let within = self.within;
+        self.set(|certificate| {
+            let key = match within {
+                Within::SubjectKey => &mut certificate.subject_key,
+                _ => &mut certificate.authority_key,
+            };
+            let key = key.get_or_insert_default();
+            if key.len() < 128 {
+                key.push_str(&bytes);
+            }
+        });
     }
 
     fn set(&mut self, change: impl FnOnce(&mut Certificate)) {
@@ -210,39 +258,40 @@ pub(super) fn quoted(text: &str) -> &str {
 
 /// The digits of a hex text in lower case, without separators and leading zeros.
 pub(super) fn hex(text: &str) -> String {
-    let digits: String = text
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .map(|digit| digit.to_ascii_lowercase())
-        .collect();
-    digits.trim_start_matches('0').to_owned()
+    let digits = text
+        .bytes()
+        .filter(u8::is_ascii_hexdigit)
+        .skip_while(|digit| *digit == b'0');
+    digits.map(|digit| char::from(digit.to_ascii_lowercase())).collect()
 }
 
 /// The bytes of a row `0010: A2 2A DB 58      .*.X`, in lower-case hex.
-fn dump_row(line: &str) -> Option<String> {
-    let (offset, rest) = line.split_once(": ")?;
-    if offset.len() != 4 || !offset.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+fn dump_row(line: &[u8]) -> Option<String> {
+    let (offset, rest) = line.split_at_checked(6)?;
+    if !offset.ends_with(b": ") || !offset[..4].iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let mut bytes = String::with_capacity(32);
-    // Three blanks stand in the middle of a row; more mean that the characters follow.
-    let mut blanks = 0;
-    for token in rest.split(' ') {
-        if token.is_empty() {
-            blanks += 1;
-            if blanks > 2 {
-                break;
-            }
-            continue;
-        }
-        if bytes.len() == 32 || token.len() != 2 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let mut rest = rest;
+    while bytes.len() < 32 {
+        // Three blanks stand in the middle of a row; more mean that the characters follow.
+        let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+        let whole = match (bytes.len(), blanks) {
+            (0, _) => blanks == 0,
+            (16, _) => blanks <= 3,
+            _ => blanks == 1,
+        };
+        let Some([first, second, after @ ..]) = rest.get(blanks..).filter(|_| whole) else {
+            break;
+        };
+        if !first.is_ascii_hexdigit() || !second.is_ascii_hexdigit() || after.first().is_some_and(|next| *next != b' ')
+        {
             break;
         }
-        if blanks == 1 && bytes.len() != 16 {
-            break;
+        for digit in [first, second] {
+            bytes.push(char::from(digit.to_ascii_lowercase()));
         }
-        blanks = 0;
-        bytes.push_str(&token.to_ascii_lowercase());
+        rest = after;
     }
     (!bytes.is_empty()).then_some(bytes)
 }
@@ -284,7 +333,7 @@ mod tests {
     fn a_modern_certificate() {
         let mut reader = Certificates::default();
         for (number, line) in (1..).zip(LEAF.lines()) {
-            reader.modern(line, number);
+            reader.modern(line.as_bytes(), number);
         }
         let found = reader.into_found();
         assert_eq!(found.len(), 1);
@@ -301,8 +350,8 @@ mod tests {
 
     #[test]
     fn characters_of_a_dump_are_not_bytes() {
-        assert_eq!(dump_row("0010: A2 2A DB 58      .*.X").as_deref(), Some("a22adb58"));
-        assert_eq!(dump_row("0040: F4 ").as_deref(), Some("f4"));
-        assert_eq!(dump_row("DNSName: x"), None);
+        assert_eq!(dump_row(b"0010: A2 2A DB 58      .*.X").as_deref(), Some("a22adb58"));
+        assert_eq!(dump_row(b"0040: F4 ").as_deref(), Some("f4"));
+        assert_eq!(dump_row(b"DNSName: x"), None);
     }
 }

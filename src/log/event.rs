@@ -230,7 +230,7 @@ impl Thrown {
     /// Whether any message of the chain holds this text.
     #[must_use]
     pub fn says(&self, text: &str) -> bool {
-        self.chain.iter().any(|link| link.message.contains(text))
+        self.chain.iter().any(|link| holds(&link.message, text))
     }
 
     /// Whether the chain holds an exception of this simple class name.
@@ -238,6 +238,13 @@ impl Thrown {
     pub fn has(&self, class: &str) -> bool {
         self.chain
             .iter()
-            .any(|link| link.class.rsplit(['.', '$']).next() == Some(class) || link.message.contains(class))
+            .any(|link| link.class.rsplit(['.', '$']).next() == Some(class) || holds(&link.message, class))
     }
+}
+
+/// Whether a text holds another. Messages are so short that a searcher's preparation would take longer than the search.
+pub(crate) fn holds(text: &str, other: &str) -> bool {
+    let (text, other) = (text.as_bytes(), other.as_bytes());
+    let Some(first) = other.first() else { return true };
+    memchr::memchr_iter(*first, text).any(|at| text[at..].starts_with(other))
 }

@@ -42,7 +42,7 @@ impl Expand {
         let Some(origin) = &mut self.origin else {
             return Step::Other;
         };
-        let text = String::from_utf8_lossy(rest);
+        let text = super::text::text(rest);
         let Some((key, value)) = text.split_once('"') else {
             return Step::Other;
         };

@@ -1,6 +1,9 @@
 //! ClientHello and ServerHello as the layout of 8u272 and later prints them, line by line.
 
+use memchr::{memchr, memchr_iter};
+
 use super::certificate::quoted;
+use super::text::text;
 use super::{ClientHello, ServerHello};
 
 /// A list longer than this is cut: JSSE knows some ninety cipher suites.
@@ -30,66 +33,72 @@ pub(super) struct Hello {
 
 impl Hello {
     /// Takes a payload line; answers whether it is worth showing as evidence.
-    pub(super) fn line(&mut self, line: &str) -> bool {
-        let text = line.trim();
-        if let Some(rest) = text.strip_prefix('"')
-            && let Some((key, value)) = rest.split_once('"')
-        {
-            return self.key(key, value);
-        }
-        if let Some(host) = text.split_once("type=host_name (0), value=").map(|(_, host)| host) {
-            if self.extension == Extension::ServerName {
-                self.client.server_name = Some(host.trim_end_matches(',').trim().to_owned());
-                return true;
+    pub(super) fn line(&mut self, line: &[u8]) -> bool {
+        let line = line.trim_ascii();
+        match line.first() {
+            Some(b'"') => {
+                let Some(end) = memchr(b'"', &line[1..]) else {
+                    return false;
+                };
+                self.key(&line[1..=end], &line[end + 2..])
             }
-        } else if self.extension == Extension::ApplicationProtocols && text.starts_with('[') {
-            self.client.application_protocols = list(text);
-            return true;
+            Some(b't') if self.extension == Extension::ServerName => {
+                let Some(host) = line.strip_prefix(b"type=host_name (0), value=") else {
+                    return false;
+                };
+                self.client.server_name = Some(text(host).trim_end_matches(',').trim().to_owned());
+                true
+            }
+            Some(b'[') if self.extension == Extension::ApplicationProtocols => {
+                self.client.application_protocols = list(&text(line));
+                true
+            }
+            _ => false,
         }
-        false
     }
 
-    fn key(&mut self, key: &str, value: &str) -> bool {
+    fn key(&mut self, key: &[u8], value: &[u8]) -> bool {
         if let Some(name) = extension(key) {
             self.extension = name;
             return false;
         }
+        let value = || text(value);
         match key {
-            "HelloRetryRequest" => self.retry = true,
-            "client version" => quoted(value).clone_into(&mut self.client.version),
-            "server version" => quoted(value).clone_into(&mut self.server.version),
-            "selected version" => {
-                if let Some(version) = list(value).pop() {
+            b"HelloRetryRequest" => self.retry = true,
+            b"client version" => quoted(&value()).clone_into(&mut self.client.version),
+            b"server version" => quoted(&value()).clone_into(&mut self.server.version),
+            b"selected version" => {
+                if let Some(version) = list(&value()).pop() {
                     self.server.version = version;
                 }
             }
-            "random" => self.client.random = digits(value),
-            "session id" => {
-                self.client.session_id = digits(value);
+            b"random" => self.client.random = digits(&value()),
+            b"session id" => {
+                self.client.session_id = digits(&value());
                 self.client.session_id.clone_into(&mut self.server.session_id);
             }
-            "cipher suites" => {
-                self.client.cipher_suites = list(quoted(value));
+            b"cipher suites" => {
+                self.client.cipher_suites = list(quoted(&value()));
                 return true;
             }
-            "cipher suite" => {
-                bare(quoted(value)).clone_into(&mut self.server.cipher_suite);
+            b"cipher suite" => {
+                bare(quoted(&value())).clone_into(&mut self.server.cipher_suite);
                 return true;
             }
             // The list of groups is called "versions" up to 17 and in 25 still; later "named groups".
-            "versions" | "named groups" => match self.extension {
+            b"versions" | b"named groups" => match self.extension {
                 Extension::SupportedVersions => {
-                    self.client.versions = list(value);
+                    self.client.versions = list(&value());
                     return true;
                 }
                 Extension::SupportedGroups => {
-                    self.client.groups = list(value);
+                    self.client.groups = list(&value());
                     return true;
                 }
                 _ => {}
             },
-            "signature schemes" if self.extension == Extension::SignatureAlgorithms => {
-                self.client.signature_algorithms = list(value);
+            b"signature schemes" if self.extension == Extension::SignatureAlgorithms => {
+                self.client.signature_algorithms = list(&value());
             }
             _ => {}
         }
@@ -98,15 +107,14 @@ impl Hello {
 }
 
 /// The extension of a key such as `supported_groups (10)`.
-fn extension(key: &str) -> Option<Extension> {
-    let (name, number) = key.split_once(" (")?;
-    number.strip_suffix(')')?;
+fn extension(key: &[u8]) -> Option<Extension> {
+    let name = &key[..memchr(b'(', key.strip_suffix(b")")?)?];
     Some(match name {
-        "server_name" => Extension::ServerName,
-        "supported_versions" => Extension::SupportedVersions,
-        "supported_groups" => Extension::SupportedGroups,
-        "signature_algorithms" => Extension::SignatureAlgorithms,
-        "application_layer_protocol_negotiation" => Extension::ApplicationProtocols,
+        b"server_name " => Extension::ServerName,
+        b"supported_versions " => Extension::SupportedVersions,
+        b"supported_groups " => Extension::SupportedGroups,
+        b"signature_algorithms " => Extension::SignatureAlgorithms,
+        b"application_layer_protocol_negotiation " => Extension::ApplicationProtocols,
         _ => Extension::Other,
     })
 }
@@ -117,25 +125,31 @@ pub(super) fn list(text: &str) -> Vec<String> {
     let text = text.strip_suffix(',').unwrap_or(text);
     let text = text.strip_prefix('[').unwrap_or(text);
     let text = text.strip_suffix(']').unwrap_or(text);
-    text.split(',')
-        .map(|item| bare(item.trim()).to_owned())
-        .filter(|item| !item.is_empty())
-        .take(KEPT)
-        .collect()
+    let mut items = Vec::with_capacity((text.len() / 24).min(KEPT));
+    let mut start = 0;
+    for end in memchr_iter(b',', text.as_bytes()).chain([text.len()]) {
+        let item = bare(&text[start..end]);
+        if !item.is_empty() && items.len() < KEPT {
+            items.push(item.to_owned());
+        }
+        start = end + 1;
+    }
+    items
 }
 
 /// A name without the number in parentheses behind it.
 fn bare(name: &str) -> &str {
-    name.split_once('(').map_or(name, |(name, _)| name).trim()
+    memchr(b'(', name.as_bytes())
+        .map_or(name, |end| &name[..end])
+        .trim_ascii()
 }
 
 /// The hex digits of a value in lower case; leading zeros count in a random.
 fn digits(text: &str) -> String {
-    text.chars()
-        .filter(char::is_ascii_hexdigit)
-        .take(128)
-        .map(|digit| digit.to_ascii_lowercase())
-        .collect()
+    let mut digits = String::with_capacity(64);
+    let hex = text.bytes().filter(u8::is_ascii_hexdigit).take(128);
+    digits.extend(hex.map(|digit| char::from(digit.to_ascii_lowercase())));
+    digits
 }
 
 #[cfg(test)]
@@ -167,7 +181,7 @@ mod tests {
   ]"#
         .lines()
         {
-            hello.line(line);
+            hello.line(line.as_bytes());
         }
         assert_eq!(hello.client.random, "4f07f4");
         assert_eq!(hello.client.offered_versions(), ["TLSv1.3", "TLSv1.2"]);
@@ -188,7 +202,7 @@ mod tests {
             "\"cipher suite\" : \"A(0x1302)\",",
             "\"selected version\": [TLSv1.3]",
         ] {
-            hello.line(line);
+            hello.line(line.as_bytes());
         }
         assert_eq!(hello.server.version, "TLSv1.3");
         assert_eq!(hello.server.cipher_suite, "A");

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::certificate::Certificates;
 use super::hello::list;
 use super::payload::{line_of, link};
+use super::text::text as lossy;
 use super::{Alert, AlertLevel, Certificate, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown};
 
 /// Threads that are remembered for one purpose.
@@ -181,13 +182,23 @@ impl Legacy {
         } else if name.starts_with("ServerHelloDone") {
             self.take_fresh();
             self.context.hello_done = true;
-            self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
+            self.emit(
+                Kind::Progress { client: None },
+                number,
+                vec![line_of(&text, number)],
+                emit,
+            );
         } else if name.contains("KeyExchange")
             || name.starts_with("CertificateVerify")
             || name.starts_with("HelloRequest")
         {
             self.take_fresh();
-            self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
+            self.emit(
+                Kind::Progress { client: None },
+                number,
+                vec![line_of(&text, number)],
+                emit,
+            );
         }
         true
     }
@@ -297,17 +308,14 @@ impl Legacy {
             return self.anchor(line, number, emit);
         }
         let Some(block) = &mut self.block else { return false };
-        let text = lossy(line);
         let shown = match &mut block.body {
-            Body::ClientHello(hello) => client_hello(&text, hello),
-            Body::ServerHello(hello) => server_hello(&text, hello),
-            Body::Chain(certificates) | Body::Seen(certificates) => {
-                certificates.legacy(&text, number);
-                text.starts_with("  Subject: ") || text.starts_with("  Issuer: ")
-            }
-            Body::Request { authorities, within } => request(&text, authorities, within),
-            Body::Finished => return text.starts_with("verify_data"),
+            Body::ClientHello(hello) => client_hello(&lossy(line), hello),
+            Body::ServerHello(hello) => server_hello(&lossy(line), hello),
+            Body::Chain(certificates) | Body::Seen(certificates) => certificates.legacy(line, number),
+            Body::Request { authorities, within } => request(&lossy(line), authorities, within),
+            Body::Finished => return line.starts_with(b"verify_data"),
             Body::FatalError { alert } => {
+                let text = lossy(line);
                 let alert = std::mem::take(alert);
                 let mut lines = std::mem::take(&mut block.lines);
                 self.block = None;
@@ -323,30 +331,29 @@ impl Legacy {
             }
         };
         if shown && block.lines.len() < KEPT_LINES {
-            block.lines.push(line_of(&text, number));
+            block.lines.push(line_of(&lossy(line), number));
         }
         shown
     }
 
     fn anchor(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
-        let text = lossy(line);
-        let field = text.trim_start();
+        let field = line.trim_ascii_start();
         if let Some(certificate) = self.anchors.last_mut() {
-            if let Some(subject) = field.strip_prefix("Subject: ") {
-                subject.trim().clone_into(&mut certificate.subject);
+            if let Some(subject) = field.strip_prefix(b"Subject: ") {
+                lossy(subject).trim().clone_into(&mut certificate.subject);
                 certificate.line = number;
                 return true;
             }
-            if let Some(issuer) = field.strip_prefix("Issuer: ") {
-                issuer.trim().clone_into(&mut certificate.issuer);
+            if let Some(issuer) = field.strip_prefix(b"Issuer: ") {
+                lossy(issuer).trim().clone_into(&mut certificate.issuer);
                 return true;
             }
-            if let Some((_, serial)) = field.split_once("Serial number: 0x") {
+            if let Some((_, serial)) = lossy(field).split_once("Serial number: 0x") {
                 certificate.serial = super::certificate::hex(serial);
                 return true;
             }
         }
-        if field.is_empty() || field.starts_with("Valid from") {
+        if field.is_empty() || field.starts_with(b"Valid from") {
             return true;
         }
         self.end_block(emit);
@@ -502,10 +509,6 @@ fn alert_name(number: &str) -> &'static str {
     }
 }
 
-fn lossy(line: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(line)
-}
-
 /// Splits `THREAD, WHAT`, where a thread's name may hold commas itself.
 fn split_thread(line: &[u8]) -> Option<(&[u8], &[u8])> {
     const WHAT: [&[u8]; 10] = [
@@ -521,14 +524,13 @@ fn split_thread(line: &[u8]) -> Option<(&[u8], &[u8])> {
         b"IOException in getSession()",
     ];
     let head = line.get(..400).unwrap_or(line);
-    memchr::memchr_iter(b',', head)
-        .filter(|at| head.get(at + 1) == Some(&b' '))
-        .find_map(|at| {
-            let what = &line[at + 2..];
-            WHAT.iter()
-                .any(|start| what.starts_with(start))
-                .then(|| (&line[..at], what))
-        })
+    memchr::memchr_iter(b',', head).find_map(|at| {
+        let what = line.get(at + 2..).filter(|_| line[at + 1] == b' ')?;
+        let first = what.first()?;
+        WHAT.iter()
+            .any(|start| start[0] == *first && what.starts_with(start))
+            .then(|| (&line[..at], what))
+    })
 }
 
 /// `SEND TLSv1.2 ALERT:  fatal, description = X` or `RECV TLSv1.2 ALERT:  fatal, X`.
@@ -628,11 +630,12 @@ fn random_hex(text: &str) -> String {
 
 /// The bytes of `{ 177, 168 }` in lower-case hex.
 fn bytes_hex(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut hex = String::new();
+    let mut hex = String::with_capacity(64);
     for byte in text.trim().trim_matches(['{', '}']).split(',').take(64) {
-        if let Ok(byte) = byte.trim().parse::<u8>() {
-            let _ = write!(hex, "{byte:02x}");
+        if let Ok(byte) = byte.trim_ascii().parse::<u8>() {
+            for digit in [byte >> 4, byte & 15] {
+                hex.extend(char::from_digit(digit.into(), 16));
+            }
         }
     }
     hex

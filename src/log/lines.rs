@@ -1,6 +1,8 @@
 //! Bytes to lines, whatever the split, in bounded memory.
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
+
+use super::signs::{Ahead, Signs};
 
 /// A line is cut here: the longest that JSSE prints, a cipher suite list, is far below.
 const LINE_LIMIT: usize = 64 * 1024;
@@ -12,29 +14,40 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Calls back with each line that these bytes complete, without its line end.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
-        while let Some(end) = memchr(b'\n', bytes) {
-            let (head, rest) = bytes.split_at(end);
-            bytes = rest.get(1..).unwrap_or_default();
-            if self.pending.is_empty() {
-                line(cut(head));
-            } else {
-                self.keep(head);
-                let whole = std::mem::take(&mut self.pending);
-                line(cut(&whole));
-                self.pending = whole;
-                self.pending.clear();
-            }
+    /// Calls back with each line that these bytes complete, without its line end, and with what it may hold.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&[u8], Signs)) {
+        let mut start = 0;
+        if !self.pending.is_empty() {
+            let Some(end) = memchr(b'\n', bytes) else {
+                return self.keep(bytes);
+            };
+            self.keep(&bytes[..end]);
+            let whole = std::mem::take(&mut self.pending);
+            line(cut(&whole), Signs::UNKNOWN);
+            self.pending = whole;
+            self.pending.clear();
+            start = end + 1;
         }
-        self.keep(bytes);
+        let bytes = &bytes[start..];
+        let Some(last) = memrchr(b'\n', bytes) else {
+            return self.keep(bytes);
+        };
+        let (whole, rest) = bytes.split_at(last + 1);
+        let mut ahead = Ahead::new(whole);
+        let mut start = 0;
+        while let Some(length) = memchr(b'\n', &whole[start..]) {
+            let end = start + length;
+            line(cut(&whole[start..end]), ahead.signs(start, end));
+            start = end + 1;
+        }
+        self.keep(rest);
     }
 
     /// Calls back with the last line if it has no line end.
-    pub(super) fn finish(&mut self, mut line: impl FnMut(&[u8])) {
+    pub(super) fn finish(&mut self, mut line: impl FnMut(&[u8], Signs)) {
         let rest = std::mem::take(&mut self.pending);
         if !rest.is_empty() {
-            line(cut(&rest));
+            line(cut(&rest), Signs::UNKNOWN);
         }
     }
 
@@ -58,9 +71,9 @@ mod tests {
         let mut found = Vec::new();
         let mut lines = Lines::default();
         for chunk in chunks {
-            lines.feed(chunk, |line| found.push(String::from_utf8_lossy(line).into_owned()));
+            lines.feed(chunk, |line, _| found.push(String::from_utf8_lossy(line).into_owned()));
         }
-        lines.finish(|line| found.push(String::from_utf8_lossy(line).into_owned()));
+        lines.finish(|line, _| found.push(String::from_utf8_lossy(line).into_owned()));
         found
     }
 

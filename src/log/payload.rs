@@ -1,8 +1,11 @@
 //! The payload of a modern record, read line by line with no regard to braces, which JSSE does not balance.
 
+use memchr::{memchr, memrchr};
+
 use super::certificate::Certificates;
 use super::hello::Hello;
 use super::modern::Message;
+use super::text::text;
 use super::{Alert, AlertLevel, Kind, Line, Thrown, ThrownBy};
 
 /// Links of a throwable's chain that are kept.
@@ -63,22 +66,18 @@ impl Payload {
         if matches!(self.body, Body::Skipped) {
             return;
         }
-        let line = String::from_utf8_lossy(line);
         let shown = match &mut self.body {
             Body::Skipped => false,
-            Body::Hello(hello) => hello.line(&line),
+            Body::Hello(hello) => hello.line(line),
             Body::Certificates(certificates) => {
-                certificates.modern(&line, number);
-                let field = line.trim_start();
-                !matches!(self.message, Message::TrustStore)
-                    && (field.starts_with("\"subject\"") || field.starts_with("\"issuer\""))
+                certificates.modern(line, number) && !matches!(self.message, Message::TrustStore)
             }
-            Body::Request { authorities, within } => request(&line, authorities, within),
-            Body::Alert { level, description } => alert(&line, level, description),
-            Body::Thrown(thrown) => throwable(&line, thrown),
+            Body::Request { authorities, within } => request(&text(line), authorities, within),
+            Body::Alert { level, description } => alert(&text(line), level, description),
+            Body::Thrown(thrown) => throwable(line, thrown),
         };
         if shown && self.lines.len() < KEPT_LINES {
-            self.lines.push(line_of(&line, number));
+            self.lines.push(line_of(&text(line), number));
         }
     }
 
@@ -172,20 +171,20 @@ fn alert(line: &str, level: &mut AlertLevel, description: &mut String) -> bool {
 }
 
 /// A line of a throwable: class and message, a cause, or a frame.
-pub(super) fn throwable(line: &str, thrown: &mut Thrown) -> bool {
-    let text = line.trim();
-    if let Some(frame) = text.strip_prefix("at ") {
+pub(super) fn throwable(line: &[u8], thrown: &mut Thrown) -> bool {
+    let line = line.trim_ascii();
+    if let Some(frame) = line.strip_prefix(b"at ") {
         frame_of(frame, thrown);
         return false;
     }
-    let text = text.strip_prefix("Caused by: ").unwrap_or(text);
-    match link(text) {
-        Some(next) if thrown.chain.len() < KEPT_LINKS => {
-            thrown.chain.push(next);
-            true
-        }
-        _ => false,
+    if thrown.chain.len() == KEPT_LINKS || line.starts_with(b"... ") {
+        return false;
     }
+    let line = line.strip_prefix(b"Caused by: ").unwrap_or(line);
+    let next = link(&text(line));
+    let shown = next.is_some();
+    thrown.chain.extend(next);
+    shown
 }
 
 /// Class and message of `java.io.EOFException: SSL peer shut down incorrectly`.
@@ -223,15 +222,22 @@ fn without_alert(message: &str) -> &str {
     }
 }
 
-fn frame_of(frame: &str, thrown: &mut Thrown) {
-    if frame.contains("checkServerTrusted") || frame.contains("checkServerCerts") {
-        thrown.checks_server = true;
-    } else if frame.contains("checkClientTrusted") || frame.contains("checkClientCerts") {
-        thrown.checks_client = true;
-    }
-    if frame.contains("readHandshakeRecord") || frame.contains("startHandshake") || frame.contains("kickstart") {
-        thrown.in_handshake = true;
-    } else if frame.contains("readApplicationRecord") {
-        thrown.in_application_data = true;
+/// A frame such as `java.base/sun.security.ssl.SSLSocketImpl.startHandshake(SSLSocketImpl.java:440)`.
+fn frame_of(frame: &[u8], thrown: &mut Thrown) {
+    let path = &frame[..memchr(b'(', frame).unwrap_or(frame.len())];
+    let method = memrchr(b'.', path).map_or(path, |dot| &path[dot + 1..]);
+    let begins = |names: &[&[u8]]| names.iter().any(|name| method.starts_with(name));
+    match method.first() {
+        Some(b'c') if begins(&[b"checkServerTrusted", b"checkServerCerts"]) => {
+            thrown.checks_server = true;
+        }
+        Some(b'c') if begins(&[b"checkClientTrusted", b"checkClientCerts"]) => {
+            thrown.checks_client = true;
+        }
+        Some(b'r' | b's' | b'k') if begins(&[b"readHandshakeRecord", b"startHandshake", b"kickstart"]) => {
+            thrown.in_handshake = true;
+        }
+        Some(b'r') if method.starts_with(b"readApplicationRecord") => thrown.in_application_data = true,
+        _ => {}
     }
 }

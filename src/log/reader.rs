@@ -7,6 +7,8 @@ use super::legacy::Legacy;
 use super::lines::Lines;
 use super::modern::{self, LOGGER, Message};
 use super::payload::Payload;
+use super::signs::{Sign, Signs};
+use super::text::text as lossy;
 use super::{Event, Origin, system_logger};
 
 /// A record that has not closed after so many lines was cut off.
@@ -45,6 +47,12 @@ pub struct Reader {
 #[derive(Debug, Default)]
 struct Parser {
     carrier: Carrier,
+    layouts: Layouts,
+}
+
+/// Reads lines from which the carriers are taken off.
+#[derive(Debug, Default)]
+struct Layouts {
     number: u64,
     records: u64,
     open: Option<Open>,
@@ -64,7 +72,7 @@ impl Reader {
             decoder, lines, parser, ..
         } = self;
         decoder.feed(bytes, |decoded| {
-            lines.feed(decoded, |line| parser.line(line, &mut event));
+            lines.feed(decoded, |line, signs| parser.line(line, signs, &mut event));
         });
     }
 
@@ -73,16 +81,16 @@ impl Reader {
         let Self {
             decoder, lines, parser, ..
         } = self;
-        decoder.finish(|decoded| lines.feed(decoded, |line| parser.line(line, &mut event)));
-        lines.finish(|line| parser.line(line, &mut event));
-        parser.close(&mut event);
-        parser.legacy.finish(&mut event);
+        decoder.finish(|decoded| lines.feed(decoded, |line, signs| parser.line(line, signs, &mut event)));
+        lines.finish(|line, signs| parser.line(line, signs, &mut event));
+        parser.layouts.close(&mut event);
+        parser.layouts.legacy.finish(&mut event);
     }
 
     /// Lines read.
     #[must_use]
     pub fn lines(&self) -> u64 {
-        self.parser.number
+        self.parser.layouts.number
     }
 
     /// Bytes read.
@@ -94,25 +102,26 @@ impl Reader {
     /// Records of debug output seen: headers of the modern layouts, lines of the legacy ones.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.parser.records
+        self.parser.layouts.records
     }
 }
 
 impl Parser {
-    fn line(&mut self, line: &[u8], emit: &mut dyn FnMut(Event)) {
-        self.number += 1;
-        let mut carrier = std::mem::take(&mut self.carrier);
-        carrier.strip(line, &mut |text| self.text(text, emit));
-        self.carrier = carrier;
+    fn line(&mut self, line: &[u8], signs: Signs, emit: &mut dyn FnMut(Event)) {
+        let Self { carrier, layouts } = self;
+        layouts.number += 1;
+        carrier.strip(line, signs, &mut |text, signs| layouts.text(text, signs, emit));
     }
+}
 
-    fn text(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) {
+impl Layouts {
+    fn text(&mut self, text: &[u8], signs: Signs, emit: &mut dyn FnMut(Event)) {
         if !self.half.is_empty() {
             let mut whole = std::mem::take(&mut self.half);
             whole.push(b' ');
             whole.extend_from_slice(text);
             if modern::header(&whole).is_some() {
-                return self.text(&whole, emit);
+                return self.text(&whole, Signs::UNKNOWN, emit);
             }
         }
         if text.starts_with(LOGGER) {
@@ -133,11 +142,7 @@ impl Parser {
                         ..Origin::default()
                     }
                 };
-                let evidence = if relevant {
-                    String::from_utf8_lossy(text)
-                } else {
-                    "".into()
-                };
+                let evidence = if relevant { lossy(text) } else { "".into() };
                 let payload = Payload::begin(message, &evidence, self.number);
                 self.open = Some(Open {
                     payload,
@@ -154,11 +159,13 @@ impl Parser {
             self.second_line(text, emit);
             return;
         }
-        if system_logger::is_first(text) {
+        if let Some(at) = signs.find(Sign::ClassName, text)
+            && system_logger::is_first(text, at)
+        {
             self.close(emit);
             self.two_lines = Some(Origin {
                 line: self.number,
-                time: system_logger::time(text),
+                time: Some(lossy(&text[..at]).into_owned()),
                 ..Origin::default()
             });
             return;
@@ -215,7 +222,7 @@ impl Parser {
         self.records += 1;
         let origin = self.expand.take();
         let message = modern::message(message.as_bytes());
-        let payload = Payload::begin(message, &String::from_utf8_lossy(line), self.number);
+        let payload = Payload::begin(message, &lossy(line), self.number);
         self.open = Some(Open {
             payload,
             origin,
@@ -235,7 +242,7 @@ impl Parser {
         if kind == Message::Ignored && !has_payload {
             return;
         }
-        let payload = Payload::begin(kind, &String::from_utf8_lossy(text), self.number);
+        let payload = Payload::begin(kind, &lossy(text), self.number);
         self.open = Some(Open {
             payload,
             origin,

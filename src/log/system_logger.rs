@@ -1,28 +1,13 @@
 //! Records through `java.util.logging`, which an empty `-Djavax.net.debug=` leads to: two lines, and from 26 on a payload.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
-
-/// What stands on the first line of a record.
-static CLASS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b" sun.security.ssl."));
-
 /// Levels of `java.util.logging` and of `System.Logger`.
 const LEVELS: [&str; 13] = [
     "SEVERE", "WARNING", "INFO", "CONFIG", "FINE", "FINER", "FINEST", "ALL", "ERROR", "DEBUG", "TRACE", "WARN", "OFF",
 ];
 
-/// Whether a line is the first of two: `Nov 23, 2026 2:57:06 PM sun.security.ssl.SSLLogger log`.
-pub(super) fn is_first(line: &[u8]) -> bool {
-    CLASS.find(line).is_some_and(|at| {
-        at < 60 && line[..at].iter().any(u8::is_ascii_digit) && !line.starts_with(b"\t") && !line.ends_with(b")")
-    })
-}
-
-/// The time on the first line.
-pub(super) fn time(line: &[u8]) -> Option<String> {
-    let at = CLASS.find(line)?;
-    Some(String::from_utf8_lossy(&line[..at]).into_owned())
+/// Whether a line is the first of two, `Nov 23, 2026 2:57:06 PM sun.security.ssl.SSLLogger log`, with the class at this place.
+pub(super) fn is_first(line: &[u8], class: usize) -> bool {
+    class < 60 && line[..class].iter().any(u8::is_ascii_digit) && !line.starts_with(b"\t") && !line.ends_with(b")")
 }
 
 /// The message of the second line: `SEVERE: Fatal (CERTIFICATE_UNKNOWN): …`.

@@ -1,6 +1,6 @@
 //! How sessions end: by their duration, by their time to live, stopped before they began, and deleted in any phase.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -123,5 +123,86 @@ fn ended_session_deletes_itself_or_can_be_deleted_without_an_operator() {
         scenario
             .kubectl(&["delete", "tlsdebugsession", "kept", "--timeout=10s"])
             .done();
+    });
+}
+
+#[test]
+fn pods_that_never_become_ready_with_the_flag() {
+    scenario("progress-deadline", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        let container = &mut manifest["spec"]["template"]["spec"]["containers"][0];
+        let only_without = "case \"$JAVA_CUSTOM_OPTS\" in *.debug=ssl*) exit 1;; esac";
+        container["readinessProbe"] = json!({"exec": {"command": ["sh", "-c", only_without]}, "periodSeconds": 1});
+        scenario.apply_as("integration-team", &manifest).done();
+        scenario.rolled_out("orders").await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({"progressDeadline": "1m"}));
+        scenario.reached("session", Phase::Injecting).await;
+        let begin = Instant::now();
+        let status = scenario.reached("session", Phase::Restoring).await;
+        let late = begin.elapsed();
+        assert!((58..75).contains(&late.as_secs()), "restored after {late:?}");
+        let failure = status.failure.unwrap();
+        assert_eq!(failure.reason, "ProgressDeadlineExceeded");
+        for part in ["spec.progressDeadline", "not ready", "events"] {
+            assert!(
+                failure.message.contains(part),
+                "{part:?} is not in: {}",
+                failure.message
+            );
+        }
+        let status = scenario.finished("session").await;
+        assert_eq!((status.phase, status.failure.as_ref()), (Phase::Failed, Some(&failure)));
+        assert_eq!(condition(&status, ConditionType::Restored).status, "True");
+        scenario.assert_as_before("orders", &before).await;
+        assert_eq!(
+            scenario.phases.of("session"),
+            [Phase::Pending, Phase::Injecting, Phase::Restoring, Phase::Failed]
+        );
+    });
+}
+
+#[test]
+fn the_next_session_does_not_read_pods_of_the_one_before() {
+    scenario("one-after-another", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        let pod = &mut manifest["spec"]["template"]["spec"];
+        pod["terminationGracePeriodSeconds"] = json!(20);
+        // It does not end when asked to.
+        pod["containers"][0]["command"] = json!(["sh", "-c", "trap : TERM; while :; do sleep 1 & wait $!; done"]);
+        scenario.apply(&manifest);
+        scenario.rolled_out("orders").await;
+        scenario.create_session("first", "orders", &json!({}));
+        scenario.reached("first", Phase::Capturing).await;
+        let first = scenario
+            .status_with("first", "to read a pod", |status| !status.pods.is_empty())
+            .await
+            .pods[0]
+            .clone();
+        scenario.stop_session("first");
+        scenario.finished("first").await;
+
+        scenario.create_session("second", "orders", &json!({}));
+        let status = scenario
+            .status_with("second", "to read a pod", |status| !status.pods.is_empty())
+            .await;
+        let earlier = scenario
+            .pods("orders")
+            .await
+            .into_iter()
+            .find(|pod| pod.metadata.uid.as_deref() == Some(&first.uid));
+        assert!(earlier.is_some(), "{} has ended too early to show anything", first.name);
+        assert!(
+            status.pods.iter().all(|pod| pod.uid != first.uid),
+            "it reads {}",
+            first.name
+        );
+        scenario.stop_session("second");
+        let status = scenario.finished("second").await;
+        assert!(
+            status.pods.iter().all(|pod| pod.uid != first.uid),
+            "it read {}",
+            first.name
+        );
     });
 }

@@ -16,7 +16,7 @@ const COMPLETE: [Phase; 5] = [
 ];
 
 /// What every one of these scenarios is about; `next` is the owner's next apply.
-async fn comes_back(scenario: &Scenario, manifest: &Value, apply: impl Fn(&Value)) {
+pub async fn comes_back(scenario: &Scenario, manifest: &Value, apply: impl Fn(&Value)) {
     apply(manifest);
     scenario.rolled_out("orders").await;
     let before = scenario.snapshot("orders").await;
@@ -69,6 +69,15 @@ fn literal_of_a_client_side_apply_comes_back() {
             scenario.apply(manifest);
         })
         .await;
+    });
+}
+
+#[test]
+fn literal_that_json_may_write_in_two_ways_comes_back() {
+    scenario("literal-escapes", async |scenario| {
+        let value = r#"-Durl=https://bank.example/?a=1&b=<2> -Dc="x y" -Dd='\d+' -De=é"#;
+        let environment = json!([{"name": "JAVA_CUSTOM_OPTS", "value": value}]);
+        comes_back(scenario, &deployment("orders", &environment), without_force(scenario)).await;
     });
 }
 

@@ -123,3 +123,116 @@ fn compressed_files_give_the_same_report_and_cut_ones_a_warning() {
     std::fs::write(&plain, &gzip[..8]).unwrap();
     diagnose(&[plain.to_str().unwrap()]).code(2);
 }
+
+#[test]
+fn a_stream_that_goes_on_is_told_about_as_it_comes() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::process::Stdio;
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tlsdebug"))
+        .args(["diagnose", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let log = crate::diagnosis_logs::log("17.0.15-expired-client");
+    input.write_all(&log).unwrap();
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("tlsdebug: line ") && line.contains("CertificateExpired (proven): "),
+        "{line}"
+    );
+    // The same again is no news.
+    input.write_all(&log).unwrap();
+    drop(input);
+    line.clear();
+    told.read_to_string(&mut line).unwrap();
+    assert_eq!(line, "");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("Failures found: 2 handshakes, 2 failed"));
+}
+
+/// Memory of what never ends: lines, records, messages, names and prefixes.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_stays_bounded_whatever_comes() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    type Line = fn(usize) -> String;
+    const HEADER: &str = "javax.net.ssl|DEBUG|10|main|2026-11-23 14:54:54.556 GMT|X.java:1|";
+    let endless: [(&str, Line); 8] = [
+        ("a line", |_| "x".repeat(100)),
+        ("a record", |number| {
+            format!(
+                "{}  \"k{number}\": \"v\",\n",
+                if number == 0 {
+                    format!("{HEADER}Produced ClientHello handshake message (\n")
+                } else {
+                    String::new()
+                }
+            )
+        }),
+        ("certificates", |number| {
+            format!(
+                "{}\"certificate\" : {{\n\"subject\" : \"CN={number}\",\n",
+                if number == 0 {
+                    format!("{HEADER}adding as trusted certificates (\n")
+                } else {
+                    String::new()
+                }
+            )
+        }),
+        ("trust stores", |number| {
+            format!(
+                "{HEADER}adding as trusted certificates (\n\"certificate\" : {{\n\"subject\" : \"CN={number}\",\n)\n"
+            )
+        }),
+        ("threads", |number| {
+            format!(
+                "{}Produced ClientHello handshake message (\n  \"random\" : \"{number:064x}\",\n)\n",
+                HEADER.replace("|10|main|", &format!("|{number:x}|t{number}|"))
+            )
+        }),
+        ("a piece of a line", |_| {
+            "2026-11-23T14:56:39.1Z stderr P xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n".to_owned()
+        }),
+        ("prefixes", |number| {
+            format!("pod-{} {HEADER}x\n", "y".repeat(number % 150))
+        }),
+        ("legacy messages", |number| {
+            format!(
+                "*** ClientHello, TLSv1.2\nCipher Suites: [{number}]\nadding as trusted cert:\n  Subject: CN={number}\n"
+            )
+        }),
+    ];
+    for (what, line) in endless {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tlsdebug"))
+            .args(["diagnose", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = std::io::BufWriter::new(child.stdin.take().unwrap());
+        let mut number = 0;
+        let mut written = 0;
+        while written < 6 << 20 {
+            let text = line(number);
+            written += text.len();
+            number += 1;
+            input.write_all(text.as_bytes()).unwrap();
+        }
+        input.flush().unwrap();
+        // What the pipe still holds is less than any bound.
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(kibibytes < 24 << 10, "{what}: {kibibytes} KiB");
+        drop(input);
+        child.wait().unwrap();
+    }
+}

@@ -157,6 +157,191 @@ fn prefixes_of_any_form_are_learned() {
     }
 }
 
+/// The logs with a pipe layout or legacy lines, whose prefixes are learned.
+fn learned() -> impl Iterator<Item = &'static &'static str> {
+    LOGS.iter()
+        .filter(|name| !name.contains("empty-prop") && !name.contains("expand"))
+}
+
+#[test]
+fn what_syslog_and_journald_put_before_a_line() {
+    for name in learned() {
+        let plain = report(&log(name));
+        for (carrier, prefix) in [
+            ("RFC 3164", "<13>Nov 23 15:00:00 host java[123]: "),
+            ("RFC 5424", "<134>1 2026-11-23T14:56:39.003Z host app 123 - - "),
+            ("journalctl -o short-iso", "2026-11-23T15:00:00+0100 host java[123]: "),
+            (
+                "stern with timestamps",
+                "orders-7d9f msr 2026-11-23T14:56:39.100000000Z ",
+            ),
+        ] {
+            let found = carried(name, |number, line| {
+                format!("{}{line}", prefix.replace("39", &format!("{:02}", number % 60)))
+            });
+            assert_eq!(plain, found, "{carrier}: {name}");
+        }
+    }
+}
+
+#[test]
+fn json_encoders_by_their_names_for_the_message() {
+    for name in LOGS {
+        let plain = report(&log(name));
+        let encoders: [fn(&str) -> serde_json::Value; 7] = [
+            |line| serde_json::json!({"@timestamp": "2026-11-23T14:56:39.1Z", "@version": "1", "message": line, "level": "ERROR"}),
+            |line| serde_json::json!({"log": {"level": "ERROR", "logger": "stderr"}, "message": line}),
+            |line| serde_json::json!({"version": "1.1", "host": "a", "short_message": line, "level": 3}),
+            |line| serde_json::json!({"_PID": "12", "MESSAGE": line, "PRIORITY": "3"}),
+            |line| serde_json::json!({"msg": line, "level": "error"}),
+            |line| serde_json::json!({"stream": "stderr", "logtag": "F", "log": line, "kubernetes": {"pod_name": "a"}}),
+            |line| serde_json::json!({"message": format!("{line}\r\n"), "thread": "x", "log": {"offset": 1}}),
+        ];
+        for (number, encoder) in encoders.iter().enumerate() {
+            assert_eq!(
+                plain,
+                carried(name, |_, line| encoder(line).to_string()),
+                "{number}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn pieces_of_json_lines_are_joined() {
+    for name in LOGS {
+        let bytes = log(name);
+        let mut shipped = String::new();
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let (head, tail) = line.split_at(line.floor_char_boundary(line.len() / 2));
+            for (piece, tag) in [(head, "P"), (tail, "F")] {
+                let _ = writeln!(
+                    shipped,
+                    "{}",
+                    serde_json::json!({"log": piece, "logtag": tag, "stream": "stderr"})
+                );
+            }
+        }
+        let (plain, joined) = (report(&bytes), report(shipped.as_bytes()));
+        assert_eq!(plain.handshakes, joined.handshakes, "{name}");
+        assert_eq!(plain.findings[0].summary, joined.findings[0].summary, "{name}");
+    }
+}
+
+/// The log with each header of the pipe layout changed.
+fn headers(name: &str, change: impl Fn(&[&str]) -> String) -> Report {
+    carried(name, |_, line| {
+        if line.starts_with("javax.net.ssl|") {
+            change(&line.splitn(7, '|').collect::<Vec<_>>())
+        } else {
+            line.to_owned()
+        }
+    })
+}
+
+#[test]
+fn fields_of_a_header_that_differ_between_machines() {
+    for name in ["11.0.33-missing-intermediate-client", "17.0.15-expired-client"] {
+        let plain = report(&log(name));
+        let changed = [
+            headers(name, |field| {
+                format!(
+                    "{}|{}|01 3A|{}|{}|{}|{}",
+                    field[0], field[1], field[3], field[4], field[5], field[6]
+                )
+            }),
+            headers(name, |field| {
+                format!(
+                    "{}|{}|{}|kafka | admin|1|{}|{}|{}",
+                    field[0], field[1], field[2], field[4], field[5], field[6]
+                )
+            }),
+            headers(name, |field| {
+                let time = format!("{}24{}", &field[4][..11], &field[4][13..]);
+                format!(
+                    "{}|{}|{}|{}|{time}|{}|{}",
+                    field[0], field[1], field[2], field[3], field[5], field[6]
+                )
+            }),
+            headers(name, |field| {
+                let time = format!("{} Mitteleurop\u{e4}ische Zeit", &field[4][..23]);
+                format!(
+                    "{}|{}|{}|{}|{time}|{}|{}",
+                    field[0], field[1], field[2], field[3], field[5], field[6]
+                )
+            }),
+        ];
+        for (number, found) in changed.iter().enumerate() {
+            assert_eq!(plain.handshakes, found.handshakes, "{number}: {name}");
+            assert_eq!(plain.findings[0].summary, found.findings[0].summary, "{number}: {name}");
+            assert_eq!(
+                plain.findings[0].certainty, found.findings[0].certainty,
+                "{number}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_do_no_harm() {
+    for name in LOGS.iter().filter(|name| !name.contains("empty-prop")) {
+        let bytes = log(name);
+        let plain = report(&bytes);
+        let mut dirty = Vec::new();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            dirty.extend_from_slice(line);
+            if line == b")\n" || line == b"***\n" || line == b"}\n" {
+                // What a rotated file and another process leave between records.
+                dirty.extend_from_slice(b"\0\0\0\0\n\xff\xfe\x80 caf\xe9\n");
+            }
+        }
+        let found = report(&dirty);
+        assert_eq!(plain.handshakes, found.handshakes, "{name}");
+        assert_eq!(plain.findings[0].summary, found.findings[0].summary, "{name}");
+    }
+}
+
+#[test]
+fn several_layouts_in_one_file() {
+    let mut all = Vec::new();
+    let (mut failed, mut causes) = (0, std::collections::BTreeSet::new());
+    for name in LOGS {
+        let bytes = log(name);
+        let alone = report(&bytes);
+        failed += alone.handshakes.failed;
+        causes.extend(alone.findings.into_iter().map(|finding| finding.cause));
+        all.extend_from_slice(&bytes);
+    }
+    let found = report(&all);
+    assert_eq!(found.handshakes.failed, failed);
+    let named: std::collections::BTreeSet<String> = found.findings.into_iter().map(|finding| finding.cause).collect();
+    assert_eq!(named, causes);
+}
+
+#[test]
+fn no_row_of_a_dump_ever_leaves() {
+    // Keys are printed as rows of a dump; so are certificates, whose rows are no evidence either.
+    for name in [
+        "8u252-legacy-jsse-clientauth-none-tls12-client",
+        "8u252-legacy-jsse-missing-intermediate-client",
+    ] {
+        let bytes = log(name);
+        let text = String::from_utf8_lossy(&bytes);
+        let dump = |line: &str| {
+            line.len() > 6
+                && line.as_bytes()[4..].starts_with(b": ")
+                && line[..4].bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        let json = serde_json::to_string(&report(&bytes)).unwrap();
+        let mut rows = 0;
+        for row in text.lines().map(str::trim).filter(|line| dump(line)) {
+            rows += 1;
+            assert!(!json.contains(&row[6..]), "{name}: {row}");
+        }
+        assert!(rows > 10, "{name}");
+    }
+}
+
 #[test]
 fn partial_lines_of_the_runtime_are_joined() {
     for name in LOGS {
@@ -291,6 +476,26 @@ proptest! {
         prop_assert_eq!(plain.findings.len(), mixed.findings.len());
         prop_assert_eq!(&plain.findings[0].summary, &mixed.findings[0].summary);
         prop_assert_eq!(plain.findings[0].certainty, mixed.findings[0].certainty);
+    }
+
+    #[test]
+    fn a_log_that_begins_ends_or_breaks_anywhere_counts_right(
+        which in 0..LOGS.len(),
+        from in 0usize..40_000,
+        length in 0usize..40_000,
+        hole in 0usize..40_000,
+        missing in 0usize..10_000,
+    ) {
+        let mut bytes = log(LOGS[which]);
+        let whole = report(&bytes).handshakes;
+        let hole = hole.min(bytes.len());
+        bytes.drain(hole..(hole + missing).min(bytes.len()));
+        let from = from.min(bytes.len());
+        let part = &bytes[from..(from + length).min(bytes.len())];
+        let found = report(part).handshakes;
+        prop_assert_eq!(found.total, found.succeeded + found.failed + found.incomplete);
+        // A part of a log cannot hold more handshakes than the whole, but one that lost its beginning.
+        prop_assert!(found.total <= whole.total + 1, "{found:?} of {whole:?}");
     }
 
     #[test]

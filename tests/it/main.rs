@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod causes_pages;
+mod clones;
 mod crd;
 mod crd_rules;
 mod diagnose_command;
@@ -10,5 +11,6 @@ mod diagnosis_logs;
 mod exact_restore;
 mod lab;
 mod packaging;
+mod page;
 mod rooms;
 mod session_life;

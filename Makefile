@@ -22,6 +22,14 @@ demo-down: ## End the demo's cluster
 test: ## Run all checks and tests, those on a real cluster included
 	@tests/run.sh
 
+.PHONY: test-all
+test-all: ## Run make test, the page in a browser, and the whole lab
+	@$(MAKE) --no-print-directory test browser lab
+
+.PHONY: browser
+browser: ## Test the page of --output html in a headless Chromium (SCREENSHOTS=FOLDER writes pictures); 3 minutes
+	@tests/browser.sh
+
 .PHONY: crds
 crds: ## Write the custom resource definition anew from the Rust types
 	@UPDATE_CRDS=1 cargo test --quiet --test it crd

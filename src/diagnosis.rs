@@ -3,10 +3,14 @@
 pub mod catalogue;
 mod diagnoser;
 mod join;
+mod journal;
 mod limits;
 mod merge;
+mod path;
 pub mod report;
 mod rules;
 
 pub use diagnoser::Diagnoser;
+pub use journal::{Detail, Journal, Row, Source};
 pub use limits::Limits;
+pub use path::{Link, Path, Standing};

@@ -2,6 +2,7 @@
 
 mod knowledge;
 mod tracker;
+mod transcript;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use crate::log::{Certificate, ClientHello, Line, ServerHello, Thrown, holds};
 
 pub use knowledge::Knowledge;
 pub use tracker::Tracker;
+pub use transcript::{Entry, Step};
 
 /// Threads of one handshake that are kept: an engine's tasks run on many.
 const KEPT_THREADS: usize = 8;
@@ -43,7 +45,7 @@ pub enum Topic {
 }
 
 /// How far a handshake is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Its end has not been seen.
     Open,
@@ -168,6 +170,7 @@ pub struct Handshake {
     awaits_retry: bool,
     active: u64,
     evidence: Vec<(Topic, Line)>,
+    transcript: Vec<Entry>,
 }
 
 impl Handshake {
@@ -189,6 +192,12 @@ impl Handshake {
         lines.sort_by_key(|line| line.number);
         lines.dedup_by_key(|line| line.number);
         lines
+    }
+
+    /// What happened, message by message; empty unless it is [kept](Tracker::with_transcripts).
+    #[must_use]
+    pub fn transcript(&self) -> &[Entry] {
+        &self.transcript
     }
 
     /// The other end's own certificate.
@@ -245,6 +254,9 @@ impl Handshake {
     /// It has succeeded: what only a diagnosis of a failure needs is let go.
     fn succeed(&mut self) {
         self.outcome = Outcome::Succeeded;
+        if !self.transcript.is_empty() {
+            return;
+        }
         self.evidence
             .retain(|(topic, _)| matches!(topic, Topic::CertificateRequest | Topic::OwnCertificates));
         if let Some(hello) = &mut self.client_hello {
@@ -281,6 +293,7 @@ impl Handshake {
             awaits_retry: false,
             active: 0,
             evidence: Vec::new(),
+            transcript: Vec::new(),
         }
     }
 

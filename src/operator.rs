@@ -13,26 +13,41 @@ pub mod lease;
 pub mod observe;
 pub mod orphans;
 pub mod plan;
+pub mod pulse;
 pub mod reconcile;
 pub mod settings;
 pub mod watch;
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use kube::runtime::controller::{Config as ControllerConfig, Controller};
+use axum::http::{Method, Request};
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::client::ClientBuilder;
+use kube::runtime::controller::{Config as ControllerConfig, Controller, Error as ControllerError};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Predicate, WatchStreamExt, predicates, reflector, watcher};
-use kube::{Api, Client, Config};
+use kube::{Api, Client, Config, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tower::BoxError;
+use tower::filter::FilterLayer;
 
 use crate::session::TLSDebugSession;
-use lease::LeaderLease;
-use reconcile::Context;
+use lease::{Held, LeaderLease};
+use reconcile::{Context, Scope};
 pub use settings::Settings;
+
+/// How often the controller is asked for a sign of life.
+const BETWEEN_SIGNS: Duration = Duration::from_secs(30);
+/// No look takes longer than [`reconcile::LONGEST_LOOK`], so a controller that has answered nothing for this long hangs.
+const LONGEST_CONTROLLER_TURN: Duration = Duration::from_mins(3);
+/// A turn takes 6 s at the most.
+const LONGEST_LEASE_TURN: Duration = Duration::from_mins(1);
+/// Each request of a sweep and each pause between two takes a minute at the most.
+const LONGEST_SWEEP_TURN: Duration = Duration::from_mins(5);
 
 /// Why the operator cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -55,22 +70,39 @@ pub enum Error {
 
 /// Runs until SIGTERM or SIGINT. Sessions go on where they are when the next operator starts.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let client = client().await?;
-    let scopes = scopes(&settings);
-    let (wakes, woken): (Vec<_>, Vec<_>) = scopes.iter().map(|_| mpsc::unbounded_channel()).unzip();
-    let wakes = scopes.iter().cloned().zip(wakes).collect();
-    let context = Arc::new(Context::new(client.clone(), &settings, wakes));
+    let config = config().await?;
+    let held = Held::default();
+    let fence = settings.lease_namespace.is_some().then(|| held.clone());
+    let client = client(&config, fence)?;
+    let mut scopes = BTreeMap::new();
+    let mut sources = Vec::new();
+    for namespace in namespaces(&settings) {
+        let (wake, woken) = mpsc::unbounded_channel();
+        let (sessions, writer) = reflector::store();
+        scopes.insert(namespace.clone(), Scope { wake, sessions });
+        sources.push(Source {
+            namespace,
+            writer,
+            woken,
+        });
+    }
+    let context = Arc::new(Context::new(client.clone(), &settings, scopes));
     let admin = admin::bind(&settings.admin_address).await?;
     let admin = tokio::spawn(admin::serve(admin, context.clone()));
-    let lease = settings
-        .lease_namespace
-        .as_ref()
-        .map(|namespace| LeaderLease::new(client.clone(), namespace, &settings.lease_name, &settings.identity));
+    let lease = match &settings.lease_namespace {
+        Some(namespace) => {
+            let pulse = context.pulses.add("lease", LONGEST_LEASE_TURN);
+            let client = self::client(&config, None)?;
+            let (name, identity) = (&settings.lease_name, &settings.identity);
+            Some(LeaderLease::new(client, namespace, name, identity, held, pulse))
+        }
+        None => None,
+    };
     let mut terminated = pin!(shutdown_signal());
     if let Some(lease) = &lease {
         tracing::info!(
             lease = settings.lease_name,
-            identity = settings.identity,
+            identity = lease.identity(),
             "waiting for the leader lease"
         );
         tokio::select! {
@@ -79,12 +111,10 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         }
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.watch_namespaces, "operator started");
-    let controllers = scopes
-        .iter()
-        .zip(woken)
-        .map(|(scope, woken)| serve(scope.as_ref(), woken, context.clone()));
+    let controllers = sources.into_iter().map(|source| serve(source, context.clone()));
     let controllers = futures::future::join_all(controllers);
-    let sweep = orphans::sweep_forever(client.clone(), settings.watch_namespaces.clone());
+    let pulse = context.pulses.add("sweep", LONGEST_SWEEP_TURN);
+    let sweep = orphans::sweep_forever(client, settings.watch_namespaces.clone(), pulse);
     let result = tokio::select! {
         () = sweep => Ok(()),
         _ = controllers => Ok(()),
@@ -99,65 +129,98 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     result
 }
 
-/// A client whose faults come back to the reconcile: its own retries of a throttled request would last minutes, and no
-/// other look at the session could begin in the meantime.
-async fn client() -> Result<Client, Error> {
+/// A configuration with which faults come back to the reconcile: the client's own retries of a throttled request would
+/// last minutes, and no other look at the session could begin in the meantime.
+async fn config() -> Result<Config, Error> {
     let mut config = Config::infer()
         .await
         .map_err(|error| Error::Client(kube::Error::InferConfig(error)))?;
     config.default_retry = false;
-    Client::try_from(config).map_err(Error::Client)
+    Ok(config)
+}
+
+/// A client that reads always, and writes only while `held` is valid.
+fn client(config: &Config, held: Option<Held>) -> Result<Client, Error> {
+    let fence = FilterLayer::new(move |request: Request<kube::client::Body>| {
+        if request.method() == Method::GET || held.as_ref().is_none_or(Held::is_valid) {
+            Ok(request)
+        } else {
+            Err(BoxError::from(
+                "not written: the leader lease could not be renewed in time",
+            ))
+        }
+    });
+    let builder = ClientBuilder::try_from(config.clone()).map_err(Error::Client)?;
+    Ok(builder.with_layer(&fence).build())
+}
+
+/// Where the sessions of one namespace, or of all, come from.
+struct Source {
+    namespace: Option<String>,
+    writer: reflector::store::Writer<TLSDebugSession>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<TLSDebugSession>>,
 }
 
 /// Serves one namespace, or all. Each has a store of its own: a watch that begins anew replaces its whole store.
-async fn serve(
-    namespace: Option<&String>,
-    woken: mpsc::UnboundedReceiver<ObjectRef<TLSDebugSession>>,
-    context: Arc<Context>,
-) {
-    let client = context.client();
-    let api: Api<TLSDebugSession> = match namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
+async fn serve(source: Source, context: Arc<Context>) {
+    let Source {
+        namespace,
+        writer,
+        woken,
+    } = source;
+    let api: Api<TLSDebugSession> = match &namespace {
+        Some(namespace) => Api::namespaced(context.client(), namespace),
+        None => Api::all(context.client()),
     };
     let woken = futures::stream::unfold(woken, |mut woken| async {
         woken.recv().await.map(|item| (item, woken))
     });
-    let (store, writer) = reflector::store();
+    let sessions = writer.as_reader();
+    let (vanished, scope) = (context.clone(), namespace.clone());
     let triggers = watcher(api, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
+        // After the store has taken it in: a look that is still under way asks the store.
+        .inspect_ok(move |event| match event {
+            watcher::Event::Delete(session) => vanished.forget(&session.uid().unwrap_or_default()),
+            watcher::Event::InitDone => vanished.forget_vanished(scope.as_ref()),
+            watcher::Event::Apply(_) | watcher::Event::Init | watcher::Event::InitApply(_) => {}
+        })
         .applied_objects()
         // A status write of our own must not wake us; the finalizer's write and the deletion must.
         .predicate_filter(
             predicates::generation.combine(predicates::finalizers),
             kube::runtime::PredicateConfig::default(),
         );
-    let vanished = forget_vanished(namespace, context.clone(), store.clone());
-    let controller = Controller::for_stream(triggers, store)
+    let name = namespace
+        .as_ref()
+        .map_or("sessions".to_owned(), |name| format!("sessions in {name}"));
+    let pulse = context.pulses.add(name, LONGEST_CONTROLLER_TURN);
+    Controller::for_stream(triggers, sessions)
         .with_config(ControllerConfig::default().concurrency(32))
-        .reconcile_on(woken)
+        .reconcile_on(futures::stream::select(woken, sign_of_life(namespace.as_ref())).boxed())
         .run(reconcile::reconcile, reconcile::on_error, context)
         .for_each(|result| async {
-            if let Err(error) = result {
-                tracing::debug!(%error, "reconcile");
+            pulse.beat();
+            match result {
+                Ok(_) | Err(ControllerError::ObjectNotFound(_)) => {}
+                Err(error) => tracing::debug!(%error, "reconcile"),
             }
-        });
-    tokio::select! {
-        () = controller => {}
-        () = vanished => {}
-    }
+        })
+        .await;
 }
 
-async fn forget_vanished(
-    namespace: Option<&String>,
-    context: Arc<Context>,
-    sessions: reflector::Store<TLSDebugSession>,
-) {
-    loop {
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        context.retain(namespace, &sessions);
-    }
+/// Asks the controller now and then for a session that cannot exist: its answer shows that it is not stuck though there is
+/// nothing to do.
+fn sign_of_life(namespace: Option<&String>) -> impl Stream<Item = ObjectRef<TLSDebugSession>> + use<> {
+    let nobody = ObjectRef::new(".").within(namespace.map_or("", String::as_str));
+    futures::stream::unfold((), move |()| {
+        let nobody = nobody.clone();
+        async move {
+            tokio::time::sleep(BETWEEN_SIGNS).await;
+            Some((nobody, ()))
+        }
+    })
 }
 
 /// Ends when the lease is lost; never without a lease.
@@ -183,7 +246,7 @@ async fn shutdown_signal() {
 }
 
 /// What is watched: each namespace that is named, or all of them at once.
-fn scopes(settings: &Settings) -> Vec<Option<String>> {
+fn namespaces(settings: &Settings) -> Vec<Option<String>> {
     if settings.watch_namespaces.is_empty() {
         vec![None]
     } else {

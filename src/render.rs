@@ -1,9 +1,11 @@
-//! A report to text and JSON.
+//! A report to text, JSON, and a page for a browser.
 
+mod html;
 mod text;
 
 use crate::diagnosis::report::Report;
 
+pub use html::html;
 pub use text::{Style, text};
 
 /// The report as JSON, the contract of `--output json`.

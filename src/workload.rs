@@ -4,6 +4,7 @@
 //! same patch, a [`record::Record`] that says how to undo it; [`restore::plan`] turns a workload that carries a record
 //! into the patch that undoes it; [`ownership`] gives `metadata.managedFields` back to those who owned the value.
 
+pub mod by_hand;
 pub mod environment;
 pub mod inject;
 pub mod ownership;

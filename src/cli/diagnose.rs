@@ -10,8 +10,8 @@ use clap::{Args, ValueEnum};
 use super::compressed;
 use super::live::{self, Announcer};
 use super::progress::Progress;
-use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Report, Verdict};
+use crate::diagnosis::{Diagnoser, Journal};
 use crate::render::{self, Style};
 
 /// Bytes read at once.
@@ -38,6 +38,8 @@ enum Output {
     Text,
     /// For programs.
     Json,
+    /// One page for a browser, with every handshake.
+    Html,
 }
 
 impl Diagnose {
@@ -61,9 +63,12 @@ impl Diagnose {
             return ExitCode::from(2);
         }
         let complete = unread.is_empty();
-        let mut report = Diagnoser::join(&read);
+        let (mut report, journal) = match self.output {
+            Output::Html => Diagnoser::join_with_journal(&read),
+            Output::Text | Output::Json => (Diagnoser::join(&read), Journal::default()),
+        };
         report.warnings.extend(unread);
-        if let Err(error) = self.print(&report)
+        if let Err(error) = self.print(&report, &journal)
             && error.kind() != ErrorKind::BrokenPipe
         {
             eprintln!("tlsdebug: cannot write the report: {error}");
@@ -76,7 +81,7 @@ impl Diagnose {
         }
     }
 
-    fn print(&self, report: &Report) -> io::Result<()> {
+    fn print(&self, report: &Report, journal: &Journal) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match self.output {
             Output::Text => {
@@ -84,13 +89,17 @@ impl Diagnose {
                 out.write_all(render::text(report, if coloured { Style::Coloured } else { Style::Plain }).as_bytes())?;
             }
             Output::Json => writeln!(out, "{}", render::json(report)?)?,
+            Output::Html => out.write_all(render::html(report, journal).as_bytes())?,
         }
         out.flush()
     }
 
     /// Reads one file as a stream; answers with a warning too if its compressed content is cut off or broken.
     fn diagnose(&self, file: &Path) -> io::Result<(Diagnoser, Option<String>)> {
-        let mut diagnoser = Diagnoser::new(name(file));
+        let mut diagnoser = match self.output {
+            Output::Html => Diagnoser::with_journal(name(file)),
+            Output::Text | Output::Json => Diagnoser::new(name(file)),
+        };
         let cut = if file == Path::new("-") {
             self.follow(&mut diagnoser)?
         } else {

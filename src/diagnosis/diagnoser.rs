@@ -1,6 +1,8 @@
 //! One log source, diagnosed as it comes in.
 
+use super::catalogue;
 use super::join::{self, Explained};
+use super::journal::{Journal, Place, Rows, Source};
 use super::report::{Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
 use super::rules;
 use crate::handshake::{Handshake, Knowledge, Outcome, Side, Tracker};
@@ -31,6 +33,7 @@ pub struct Diagnoser {
     unanswered: u64,
     key_material: bool,
     revision: u64,
+    journal: Option<Rows>,
 }
 
 /// Failed handshakes that one finding explains, represented by the first.
@@ -57,6 +60,17 @@ impl Diagnoser {
             unanswered: 0,
             key_material: false,
             revision: 0,
+            journal: None,
+        }
+    }
+
+    /// Begins with a source of which the single handshakes shall be told as well; see [`Self::join_with_journal`]. Memory
+    /// grows with the log up to the journal's limits then.
+    pub fn with_journal(source: impl Into<String>) -> Self {
+        Self {
+            tracker: Tracker::with_transcripts(),
+            journal: Some(Rows::default()),
+            ..Self::new(source)
         }
     }
 
@@ -98,15 +112,61 @@ impl Diagnoser {
 
     /// One report on several sources. Where two hold both ends of a connection, one end's reason explains the other's failure.
     pub fn join<'a>(diagnosers: impl IntoIterator<Item = &'a Diagnoser>) -> Report {
+        Report::merge(
+            Self::resolved(diagnosers)
+                .into_iter()
+                .map(|(diagnoser, explained)| diagnoser.report_of(explained)),
+        )
+    }
+
+    /// The same report, with the handshakes of those sources that were begun [with a journal](Self::with_journal). For sources
+    /// that have ended: a handshake that is still followed is in the report and not in the journal.
+    pub fn join_with_journal<'a>(diagnosers: impl IntoIterator<Item = &'a Diagnoser>) -> (Report, Journal) {
+        let all = Self::resolved(diagnosers);
+        let findings: Vec<(&Diagnoser, Vec<Finding>)> = all
+            .iter()
+            .map(|(diagnoser, explained)| {
+                let findings = explained.iter().map(|explained| explained.finding.clone());
+                (*diagnoser, findings.take(diagnoser.groups.len()).collect())
+            })
+            .collect();
+        let report = Report::merge(
+            all.into_iter()
+                .map(|(diagnoser, explained)| diagnoser.report_of(explained)),
+        );
+        let mut journal = Journal::default();
+        for (diagnoser, findings) in findings {
+            let places: Vec<Place> = findings
+                .iter()
+                .map(|finding| Place {
+                    finding: report.findings.iter().position(|known| known.same_cause_as(finding)),
+                    cause: catalogue::ALL
+                        .iter()
+                        .find(|cause| cause.id == finding.cause)
+                        .map(|cause| cause.id),
+                })
+                .collect();
+            let source = Source {
+                name: diagnoser.source.clone(),
+                lines: diagnoser.lines(),
+                bytes: diagnoser.bytes(),
+            };
+            let none = Rows::default();
+            let rows = diagnoser.journal.as_ref().unwrap_or(&none);
+            journal.add(source, rows, &places, diagnoser.tracker.knowledge());
+        }
+        journal.pair();
+        (report, journal)
+    }
+
+    /// The findings of several sources, each of which knows what the others say of the same connections.
+    fn resolved<'a>(diagnosers: impl IntoIterator<Item = &'a Diagnoser>) -> Vec<(&'a Diagnoser, Vec<Explained>)> {
         let mut all: Vec<(&Diagnoser, Vec<Explained>)> = diagnosers
             .into_iter()
             .map(|diagnoser| (diagnoser, diagnoser.explain()))
             .collect();
         join::resolve(all.iter_mut().flat_map(|(_, explained)| explained));
-        Report::merge(
-            all.into_iter()
-                .map(|(diagnoser, explained)| diagnoser.report_of(explained)),
-        )
+        all
     }
 
     /// The findings, each with the handshakes that it explains.
@@ -201,6 +261,8 @@ impl Diagnoser {
             self.unanswered += u64::from(handshake.is_unanswered());
             if handshake.outcome() == Outcome::Failed {
                 self.group(handshake);
+            } else if let Some(journal) = &mut self.journal {
+                journal.take(&handshake, None, None);
             }
         }
     }
@@ -209,6 +271,15 @@ impl Diagnoser {
         let diagnosis = rules::diagnose(&handshake, self.tracker.knowledge());
         let key = (diagnosis.cause.id, handshake.side, peer(&handshake), diagnosis.summary);
         let thread = handshake.threads.first().map(|thread| thread.name.clone());
+        if let Some(journal) = &mut self.journal {
+            let place = self.groups.iter().position(|group| group.key == key);
+            let place = place.unwrap_or(self.groups.len());
+            journal.take(
+                &handshake,
+                Some(diagnosis.cause.id),
+                (place < KEPT_FAILURES).then_some(place),
+            );
+        }
         if let Some(group) = self.groups.iter_mut().find(|group| group.key == key) {
             group.count += 1;
             if group.randoms.len() < KEPT_RANDOMS {

@@ -73,6 +73,16 @@ impl Knowledge {
             .filter(move |other| certificate.is_issued_by(other))
     }
 
+    /// A certificate that can have issued this one and is shown anywhere in the log, an anchor before others.
+    #[must_use]
+    pub fn issuer(&self, certificate: &Certificate) -> Option<&Certificate> {
+        let anchors = self.stores.iter().flatten();
+        let mut issuers = anchors
+            .chain(&self.seen)
+            .filter(|other| certificate.is_issued_by(other) && !other.same_as(certificate));
+        issuers.next()
+    }
+
     /// Whether a certificate that the log shows outside this chain issued it and leads to an anchor that the log lists.
     #[must_use]
     pub fn missing_link(&self, top: &Certificate) -> Option<&Certificate> {

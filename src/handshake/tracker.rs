@@ -4,7 +4,7 @@
 //! threads, and one event loop serves many connections. So an event goes to the handshake on its thread that can take it,
 //! the session id deciding where there is one, and to another thread's only where its own has none.
 
-use super::{Failure, Handshake, KEPT_THREADS, Knowledge, Outcome, Side, Thread, Topic};
+use super::{Entry, Failure, Handshake, KEPT_THREADS, Knowledge, Outcome, Side, Thread, Topic};
 use crate::log::{Alert, AlertLevel, Event, Kind, Line, Origin, Sender, Thrown};
 
 /// Handshakes that are followed at the same time; the one that was silent longest gives way.
@@ -17,12 +17,27 @@ pub struct Tracker {
     settled: Vec<Handshake>,
     knowledge: Knowledge,
     clock: u64,
+    transcripts: bool,
+    /// What the event at hand adds to the transcript of the handshake that takes it.
+    entry: Option<(Entry, Option<Sender>)>,
 }
 
 impl Tracker {
+    /// Keeps of every handshake what happened message by message, and what it offered even if it succeeds.
+    #[must_use]
+    pub fn with_transcripts() -> Self {
+        Self {
+            transcripts: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes an event; answers whether it changed anything that a report shows.
     pub fn apply(&mut self, event: Event) -> bool {
         self.clock += 1;
+        if self.transcripts {
+            self.entry = Entry::of(&event);
+        }
         let Event { origin, kind, lines } = event;
         match kind {
             Kind::ClientHello { sender, retry, hello } => {
@@ -182,6 +197,9 @@ impl Tracker {
     fn touch(&mut self, index: usize, origin: &Origin) {
         let handshake = &mut self.followed[index];
         handshake.active = self.clock;
+        if let Some((entry, sender)) = self.entry.take() {
+            handshake.record(entry, sender);
+        }
         if origin.time.is_some() {
             handshake.ended.clone_from(&origin.time);
         }
@@ -488,7 +506,7 @@ impl Handshake {
 }
 
 /// The alert of the peer that a message echoes, fatal or, in the midst of a handshake, a warning that ends it.
-fn peers_alert(message: &str) -> Option<&str> {
+pub(super) fn peers_alert(message: &str) -> Option<&str> {
     const ECHOES: [&str; 4] = [
         "Received fatal alert: ",
         "Received handshake warning: ",

@@ -182,13 +182,23 @@ impl Legacy {
         } else if name.starts_with("ServerHelloDone") {
             self.take_fresh();
             self.context.hello_done = true;
-            self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
+            self.emit(
+                Kind::Progress { client: None },
+                number,
+                vec![line_of(&text, number)],
+                emit,
+            );
         } else if name.contains("KeyExchange")
             || name.starts_with("CertificateVerify")
             || name.starts_with("HelloRequest")
         {
             self.take_fresh();
-            self.emit(Kind::Progress { client: None }, number, Vec::new(), emit);
+            self.emit(
+                Kind::Progress { client: None },
+                number,
+                vec![line_of(&text, number)],
+                emit,
+            );
         }
         true
     }

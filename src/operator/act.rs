@@ -7,7 +7,8 @@ use kube::core::Status;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::observe::{DebugReplicaSet, Observed, workload};
+use super::observe::{self, DebugReplicaSet, Observed, workload};
+use super::plan::undo::Step;
 use super::plan::{Action, FINALIZER};
 use crate::session::{TLSDebugSession, TLSDebugSessionStatus};
 use crate::workload::ANNOTATION;
@@ -36,29 +37,17 @@ pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube:
         Action::None => return Ok(Outcome::Done),
         Action::AddFinalizer => write(&sessions, &session.name_any(), finalizer(session, true)).await,
         Action::RemoveFinalizer => write(&sessions, &session.name_any(), finalizer(session, false)).await,
-        Action::Inject(patch) | Action::Restore(patch) => {
+        Action::Inject(patch) => {
             let deployments = Api::<Deployment>::namespaced(client.clone(), &namespace);
             write(&deployments, &session.spec.target.name, patch.clone()).await
         }
-        Action::GiveOwnershipBack {
-            managed_fields,
-            resource_version,
-        } => {
-            let deployments = Api::<Deployment>::namespaced(client.clone(), &namespace);
-            let patch = Builder::default()
-                .test(&["metadata", "resourceVersion"], resource_version.as_str())
-                .replace(&["metadata", "managedFields"], json!(managed_fields))
-                .build();
-            write(&deployments, &session.spec.target.name, patch).await
-        }
-        Action::DeleteReplicaSet(set) => delete_replica_set(client, &namespace, set).await,
-        Action::UnmarkReplicaSet(set) => unmark_replica_set(client, &namespace, set).await,
+        Action::Undo(step) => undo(client, &namespace, &session.spec.target.name, step).await,
         Action::DeleteSession => {
             let parameters = DeleteParams::background().preconditions(Preconditions {
                 uid: session.uid(),
                 resource_version: None,
             });
-            sessions.delete(&session.name_any(), &parameters).await.map(|_| ())
+            sessions.delete(&session.name_any(), &parameters).await.map(drop)
         }
     };
     match result {
@@ -68,28 +57,38 @@ pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube:
     }
 }
 
-/// Deletes a ReplicaSet as it was seen.
-pub(super) async fn delete_replica_set(client: &Client, namespace: &str, set: &DebugReplicaSet) -> kube::Result<()> {
-    let parameters = DeleteParams::background().preconditions(Preconditions {
-        uid: Some(set.uid.clone()),
-        resource_version: Some(set.resource_version.clone()),
-    });
+/// Takes a part of a change to Deployment `name` back. Each write goes through only on what was seen: else it is refused
+/// with 404, 409 or 422.
+pub(super) async fn undo(client: &Client, namespace: &str, name: &str, step: &Step) -> kube::Result<()> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
     let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
-    replica_sets.delete(&set.name, &parameters).await.map(|_| ())
-}
-
-/// Takes the record's copy off a ReplicaSet as it was seen.
-pub(super) async fn unmark_replica_set(client: &Client, namespace: &str, set: &DebugReplicaSet) -> kube::Result<()> {
-    let patch = Builder::default()
-        .test(&["metadata", "resourceVersion"], set.resource_version.as_str())
-        .remove(&["metadata", "annotations", ANNOTATION])
-        .build();
-    write(
-        &Api::<ReplicaSet>::namespaced(client.clone(), namespace),
-        &set.name,
-        patch,
-    )
-    .await
+    match step {
+        Step::Restore(patch) => write(&deployments, name, patch.clone()).await,
+        Step::GiveOwnershipBack {
+            managed_fields,
+            resource_version,
+        } => {
+            let patch = Builder::default()
+                .test(&["metadata", "resourceVersion"], resource_version.as_str())
+                .replace(&["metadata", "managedFields"], json!(managed_fields))
+                .build();
+            write(&deployments, name, patch).await
+        }
+        Step::DeleteReplicaSet(set) => {
+            let parameters = DeleteParams::background().preconditions(Preconditions {
+                uid: Some(set.uid.clone()),
+                resource_version: Some(set.resource_version.clone()),
+            });
+            replica_sets.delete(&set.name, &parameters).await.map(drop)
+        }
+        Step::UnmarkReplicaSet(set) => {
+            let patch = Builder::default()
+                .test(&["metadata", "resourceVersion"], set.resource_version.as_str())
+                .remove(&["metadata", "annotations", ANNOTATION])
+                .build();
+            write(&replica_sets, &set.name, patch).await
+        }
+    }
 }
 
 /// Reports a status; nothing is written where it is the same.
@@ -122,7 +121,7 @@ where
 {
     api.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Json::<()>(patch))
         .await
-        .map(|_| ())
+        .map(drop)
 }
 
 fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
@@ -164,7 +163,7 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
         return Err(kube::Error::Api(status.boxed()));
     }
     let is_same = match action {
-        Action::Inject(_) | Action::Restore(_) => {
+        Action::Inject(_) | Action::Undo(Step::Restore(_)) => {
             match (&workload(client, &observed.session).await?, &observed.workload) {
                 (Some(fresh), Some(seen)) => {
                     (fresh.uid(), fresh.metadata.generation, &fresh.template)
@@ -173,18 +172,38 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
                 _ => false,
             }
         }
-        Action::GiveOwnershipBack { resource_version, .. } => workload(client, &observed.session)
+        Action::Undo(Step::GiveOwnershipBack { resource_version, .. }) => workload(client, &observed.session)
             .await?
             .is_some_and(|fresh| fresh.metadata.resource_version.as_ref() == Some(resource_version)),
+        Action::Undo(Step::UnmarkReplicaSet(set)) => is_there(client, observed, set).await?,
+        Action::AddFinalizer | Action::RemoveFinalizer => {
+            let session = &observed.session;
+            observe::session(client, &session.namespace().unwrap_or_default(), &session.name_any())
+                .await?
+                .is_some_and(|fresh| fresh.resource_version() == session.resource_version())
+        }
         // Their preconditions fail with a conflict.
-        Action::DeleteReplicaSet(_) | Action::DeleteSession => true,
-        Action::None | Action::AddFinalizer | Action::RemoveFinalizer | Action::UnmarkReplicaSet(_) => false,
+        Action::Undo(Step::DeleteReplicaSet(_)) | Action::DeleteSession => true,
+        Action::None => false,
     };
     Ok(if is_same {
         Outcome::Rejected(message)
     } else {
         Outcome::Moved
     })
+}
+
+/// Whether a ReplicaSet is still what was seen.
+async fn is_there(client: &Client, observed: &Observed, set: &DebugReplicaSet) -> kube::Result<bool> {
+    let Some(workload) = &observed.workload else {
+        return Ok(false);
+    };
+    let Some(change) = observe::change(&observed.session, workload) else {
+        return Ok(false);
+    };
+    let session_uid = observed.session.uid().unwrap_or_default();
+    let remains = observe::remains(client, workload, &session_uid, &change, &mut None).await?;
+    Ok(remains.replica_sets.contains(set))
 }
 
 /// A refusal may quote what it refuses; the variable's value may hold passwords.

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
@@ -24,6 +25,8 @@ pub struct Metrics {
     pub errors: Counter,
     /// Status writes.
     pub status_writes: Counter,
+    /// Sessions beside which logs are read or a workload is watched.
+    pub active_sessions: Gauge,
 }
 
 impl Metrics {
@@ -36,6 +39,11 @@ impl Metrics {
             self.errors.clone(),
         );
         registry.register("status_writes", "Status writes", self.status_writes.clone());
+        registry.register(
+            "active_sessions",
+            "Sessions whose workload is watched or whose logs are read",
+            self.active_sessions.clone(),
+        );
         registry
     }
 }
@@ -51,12 +59,23 @@ pub async fn bind(address: &str) -> Result<TcpListener, Error> {
 /// Answers until it is aborted.
 pub async fn serve(listener: TcpListener, context: Arc<Context>) {
     let router = Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(alive))
         .route("/readyz", get(async || "ok\n"))
         .route("/metrics", get(metrics))
         .with_state(context);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "admin port");
+    }
+}
+
+/// 503 when a loop hangs, with the state of each; the kubelet starts the operator anew then.
+async fn alive(State(context): State<Arc<Context>>) -> impl IntoResponse {
+    match context.pulses.check() {
+        Ok(text) => (StatusCode::OK, text),
+        Err(text) => {
+            tracing::error!(text, "not alive");
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
     }
 }
 

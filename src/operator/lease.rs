@@ -1,10 +1,12 @@
 //! The leader lease: of several replicas one acts.
 //!
-//! Guarantee: two replicas hold the lease at the same time only where one of them was stopped and does not know it yet. A
-//! lease is no fence, so every write to a workload has its own precondition beside it. Clocks of different nodes are
-//! never compared: a lease counts as expired when its holder has not renewed it while this replica watched for its
-//! whole duration.
+//! Guarantee: two replicas hold the lease at the same time only where one of them was stopped and does not know it yet; its
+//! [`Held`] then refuses its writes, but for one that was on its way already. A lease is no fence against that one, so
+//! every write to a workload has its own precondition beside it. Clocks of different nodes are never compared: a lease
+//! counts as expired when its holder has not renewed it while this replica watched for its whole duration.
 
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,11 +14,13 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::pulse::Pulse;
 
 /// How long a lease lasts after its last renewal.
-const DURATION: Duration = Duration::from_secs(15);
-/// How often the holder renews it.
+pub const DURATION: Duration = Duration::from_secs(15);
+/// How often the holder renews it, and how long one attempt may take.
 const RENEWAL: Duration = Duration::from_secs(3);
 /// How often a replica that waits looks at it.
 const LOOK: Duration = Duration::from_secs(2);
@@ -26,29 +30,77 @@ pub struct LeaderLease {
     api: Api<Lease>,
     name: String,
     identity: String,
+    held: Held,
+    pulse: Pulse,
 }
 
-impl LeaderLease {
-    /// The lease `name` in `namespace`, claimed as `identity`, which must differ between replicas.
+/// Whether this replica may write now. It may not before it has the lease, nor when it could not renew it in time, even
+/// where it does not know yet: a process that was stopped and continued.
+#[derive(Debug, Clone, Default)]
+pub struct Held(Arc<Mutex<Option<Instant>>>);
+
+impl Held {
+    /// Whether the lease was renewed so lately that no other replica can have taken it. What is left of its duration
+    /// is for a write to arrive in.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, name: &str, identity: &str) -> Self {
+    pub fn is_valid(&self) -> bool {
+        let renewed = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.is_some_and(|renewed| renewed.elapsed() + RENEWAL < DURATION)
+    }
+
+    fn set(&self, renewed: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+    }
+}
+
+/// What another replica knows of the lease: as which version it has seen it, and since when.
+type Seen = Option<(Option<String>, Instant)>;
+
+impl LeaderLease {
+    /// The lease `name` in `namespace`. It is claimed as `identity` with a random suffix, so that replicas of equal names
+    /// are told apart, and a replica from its own earlier life.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, name: &str, identity: &str, held: Held, pulse: Pulse) -> Self {
+        let random = RandomState::new().hash_one(std::process::id());
         Self {
             api: Api::namespaced(client, namespace),
             name: name.to_owned(),
-            identity: identity.to_owned(),
+            identity: format!("{identity}_{random:016x}"),
+            held,
+            pulse,
         }
+    }
+
+    /// As who the lease is claimed.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Waits until this replica holds the lease.
     pub async fn acquire(&self) {
-        let mut seen: Option<(Option<String>, Instant)> = None;
+        let mut seen = None;
         loop {
-            match self.try_acquire(&mut seen).await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(lease = self.name, %error, "cannot take the leader lease; will try again"),
+            let begin = Instant::now();
+            match timeout(RENEWAL, self.try_acquire(&mut seen)).await {
+                Ok(Ok(true)) => {
+                    self.held.set(Some(begin));
+                    return;
+                }
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(lease = self.name, %error, "cannot take the leader lease; will try again");
+                }
+                Err(_) => tracing::warn!(lease = self.name, "the API server does not answer; will try again"),
             }
-            tokio::time::sleep(LOOK).await;
+            self.pulse.beat();
+            let expires_in = seen.as_ref().map(|(_, since)| DURATION.saturating_sub(since.elapsed()));
+            sleep(
+                expires_in
+                    .filter(|left| !left.is_zero())
+                    .map_or(LOOK, |left| left.min(LOOK)),
+            )
+            .await;
         }
     }
 
@@ -57,15 +109,18 @@ impl LeaderLease {
     pub async fn keep(&self) {
         let mut renewed = Instant::now();
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            match tokio::time::timeout(RENEWAL, self.renew()).await {
+            sleep(RENEWAL).await;
+            self.pulse.beat();
+            let begin = Instant::now();
+            match timeout(RENEWAL, self.renew()).await {
                 Ok(Ok(true)) => {
-                    renewed = Instant::now();
+                    renewed = begin;
+                    self.held.set(Some(begin));
                     continue;
                 }
                 Ok(Ok(false)) => {
                     tracing::error!(lease = self.name, "another replica holds the leader lease");
-                    return;
+                    break;
                 }
                 Ok(Err(error)) => tracing::warn!(lease = self.name, %error, "cannot renew the leader lease"),
                 Err(_) => tracing::warn!(
@@ -76,13 +131,15 @@ impl LeaderLease {
             // The next attempt may take as long again, and another replica may act once the lease is over.
             if renewed.elapsed() + 2 * RENEWAL >= DURATION {
                 tracing::error!(lease = self.name, "the leader lease could not be renewed in time");
-                return;
+                break;
             }
         }
+        self.held.set(None);
     }
 
     /// Gives the lease up, so that the next replica need not wait for its expiry.
     pub async fn release(&self) {
+        self.held.set(None);
         let released = async {
             let Some(mut lease) = self.api.get_opt(&self.name).await? else {
                 return Ok(());
@@ -90,25 +147,25 @@ impl LeaderLease {
             let spec = lease.spec.get_or_insert_default();
             if spec.holder_identity.as_ref() == Some(&self.identity) {
                 spec.holder_identity = None;
-                self.api.replace(&self.name, &PostParams::default(), &lease).await?;
+                won(self.api.replace(&self.name, &PostParams::default(), &lease).await)?;
             }
             Ok::<_, kube::Error>(())
         };
-        if let Err(error) = released.await {
-            tracing::warn!(lease = self.name, %error, "cannot release the leader lease; it expires by itself");
+        match timeout(RENEWAL, released).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(lease = self.name, %error, "cannot release the leader lease; it expires by itself");
+            }
+            Err(_) => tracing::warn!(
+                lease = self.name,
+                "the API server does not answer; the leader lease expires by itself"
+            ),
         }
     }
 
-    async fn try_acquire(&self, seen: &mut Option<(Option<String>, Instant)>) -> kube::Result<bool> {
+    async fn try_acquire(&self, seen: &mut Seen) -> kube::Result<bool> {
         let Some(mut lease) = self.api.get_opt(&self.name).await? else {
-            let lease = Lease {
-                metadata: ObjectMeta {
-                    name: Some(self.name.clone()),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(self.claim(None)),
-            };
-            return created(self.api.create(&PostParams::default(), &lease).await);
+            return self.create().await;
         };
         let version = lease.metadata.resource_version.clone();
         let spec = lease.spec.clone().unwrap_or_default();
@@ -127,20 +184,38 @@ impl LeaderLease {
             return Ok(false);
         }
         lease.spec = Some(self.claim(Some(&spec)));
-        created(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+        won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
     }
 
+    /// Whether the lease is still this replica's. Where somebody has written it in between, it is read again to see who.
     async fn renew(&self) -> kube::Result<bool> {
-        let mut lease = self.api.get(&self.name).await?;
-        let spec = lease.spec.get_or_insert_default();
-        if spec.holder_identity.as_ref() != Some(&self.identity) {
-            return Ok(false);
+        loop {
+            let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+                if self.create().await? {
+                    return Ok(true);
+                }
+                continue;
+            };
+            let spec = lease.spec.get_or_insert_default();
+            if spec.holder_identity.as_ref() != Some(&self.identity) {
+                return Ok(false);
+            }
+            spec.renew_time = Some(MicroTime(Timestamp::now()));
+            if won(self.api.replace(&self.name, &PostParams::default(), &lease).await)? {
+                return Ok(true);
+            }
         }
-        spec.renew_time = Some(MicroTime(Timestamp::now()));
-        self.api
-            .replace(&self.name, &PostParams::default(), &lease)
-            .await
-            .map(|_| true)
+    }
+
+    async fn create(&self) -> kube::Result<bool> {
+        let lease = Lease {
+            metadata: ObjectMeta {
+                name: Some(self.name.clone()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(self.claim(None)),
+        };
+        won(self.api.create(&PostParams::default(), &lease).await)
     }
 
     fn claim(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
@@ -161,11 +236,11 @@ impl LeaderLease {
     }
 }
 
-/// Every write carries the resource version that was read, so a conflict means that another replica was faster.
-fn created(result: kube::Result<Lease>) -> kube::Result<bool> {
+/// Every write carries the resource version that was read, so a conflict means that somebody else was faster.
+fn won(result: kube::Result<Lease>) -> kube::Result<bool> {
     match result {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(false),
+        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,5 +1,6 @@
 //! Reading the API: everything that a plan needs, in one value.
 
+use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
@@ -23,12 +24,21 @@ pub struct Observed {
     pub is_guarded: bool,
     /// Its target, where the kind is supported and the object exists.
     pub workload: Option<Workload>,
-    /// ReplicaSets of the workload that bear this session's record.
-    pub debug_replica_sets: Vec<DebugReplicaSet>,
-    /// Pods that carry the flag, oldest first, less those of an earlier session that are on their way out.
-    pub debug_pods: Vec<DebugPod>,
+    /// What there is of the session's change beside the template.
+    pub remains: Remains,
+    /// What the operator may not read, in the API server's words; what it would have brought is missing here.
+    pub unreadable: Option<String>,
     /// What the log streams have brought so far.
     pub captured: Captured,
+}
+
+/// What there is of a change beside the template.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// ReplicaSets of the workload that bear the session's record.
+    pub replica_sets: Vec<DebugReplicaSet>,
+    /// Pods that carry the flag, oldest first.
+    pub pods: Vec<DebugPod>,
 }
 
 /// A ReplicaSet that bears a session's record.
@@ -58,6 +68,8 @@ pub struct DebugPod {
     pub uid: String,
     /// Whether it is ready.
     pub ready: bool,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// How often the container has been restarted; `None` before its first start.
@@ -73,7 +85,8 @@ pub async fn session(client: &Client, namespace: &str, name: &str) -> kube::Resu
         .await
 }
 
-/// Reads the target and what runs of it. `captured` comes from the session's streams.
+/// Reads the target and what runs of it. `captured` comes from the session's streams. A right that the operator lacks is no
+/// error: the plan decides with what is left.
 pub async fn observe(
     client: &Client,
     session: TLSDebugSession,
@@ -86,12 +99,15 @@ pub async fn observe(
             .status
             .as_ref()
             .is_none_or(|status| status.phase == Phase::Pending);
+    let mut unreadable = None;
+    let is_guarded =
+        !(requires_policy && is_starting) || readable(has_admission_policy(client).await, &mut unreadable)?;
     let mut observed = Observed {
-        is_guarded: !(requires_policy && is_starting) || has_admission_policy(client).await?,
         session,
+        is_guarded,
         workload: None,
-        debug_replica_sets: Vec::new(),
-        debug_pods: Vec::new(),
+        remains: Remains::default(),
+        unreadable,
         captured,
     };
     if observed
@@ -103,43 +119,58 @@ pub async fn observe(
         // Nothing is decided by it any more.
         return Ok(observed);
     }
-    observed.workload = workload(client, &observed.session).await?;
-    let Some(workload) = &observed.workload else {
-        return Ok(observed);
-    };
-    let Some(change) = change(&observed.session, workload) else {
-        return Ok(observed);
-    };
-    let namespace = observed.session.namespace().unwrap_or_default();
-    let session_uid = observed.session.uid().unwrap_or_default();
+    observed.workload = readable(workload(client, &observed.session).await, &mut observed.unreadable)?;
+    if let Some(workload) = &observed.workload
+        && let Some(change) = change(&observed.session, workload)
+    {
+        let session_uid = observed.session.uid().unwrap_or_default();
+        observed.remains = remains(client, workload, &session_uid, &change, &mut observed.unreadable).await?;
+        // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
+        let began = observed.session.creation_timestamp().map(|time| time.0);
+        observed
+            .remains
+            .pods
+            .retain(|pod| !(pod.terminating && pod.created < began));
+    }
+    Ok(observed)
+}
+
+/// Reads what there is of a change beside the template. What may not be read is left out and named in `unreadable`.
+pub(super) async fn remains(
+    client: &Client,
+    workload: &Workload,
+    session_uid: &str,
+    change: &Change,
+    unreadable: &mut Option<String>,
+) -> kube::Result<Remains> {
+    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
-    let (replica_sets, pods) = tokio::try_join!(
-        async {
-            Api::<ReplicaSet>::namespaced(client.clone(), &namespace)
-                .list(&selected)
-                .await
-        },
-        async { Api::<Pod>::namespaced(client.clone(), &namespace).list(&selected).await },
-    )?;
-    observed.debug_replica_sets = replica_sets
-        .items
-        .iter()
-        .filter_map(|set| debug_replica_set(set, workload.uid(), &session_uid, &change))
-        .collect();
-    let mut pods = pods.items;
+    let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+    let (replica_sets, pods) = tokio::join!(replica_sets.list(&selected), pods.list(&selected));
+    let replica_sets = readable(replica_sets.map(|list| list.items), unreadable)?;
+    let mut pods = readable(pods.map(|list| list.items), unreadable)?;
     pods.sort_by(|one, other| {
         (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
     });
-    let began = observed.session.creation_timestamp();
-    // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
-    let is_of_earlier_session =
-        |pod: &Pod| pod.metadata.deletion_timestamp.is_some() && pod.creation_timestamp() < began;
-    observed.debug_pods = pods
-        .iter()
-        .filter(|pod| !is_of_earlier_session(pod))
-        .filter_map(|pod| debug_pod(pod, &change))
-        .collect();
-    Ok(observed)
+    Ok(Remains {
+        replica_sets: replica_sets
+            .iter()
+            .filter_map(|set| debug_replica_set(set, workload.uid(), session_uid, change))
+            .collect(),
+        pods: pods.into_iter().filter_map(|pod| debug_pod(&pod, change)).collect(),
+    })
+}
+
+/// What the operator may not read is as if it were not there, and is named.
+fn readable<T: Default>(result: kube::Result<T>, unreadable: &mut Option<String>) -> kube::Result<T> {
+    match result {
+        Err(kube::Error::Api(refusal)) if refusal.is_forbidden() => {
+            *unreadable = Some(refusal.message);
+            Ok(T::default())
+        }
+        result => result,
+    }
 }
 
 /// Reads a session's target. `None`: it does not exist, or its kind is not supported.
@@ -196,7 +227,7 @@ pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> 
 /// The session's own ReplicaSets only: the Deployment controller copies the record onto those that it makes or takes up
 /// while the record is there (`deployment_util.go`, `SetNewReplicaSetAnnotations`). An older revision whose owner had
 /// set the same flag stays.
-pub(super) fn debug_replica_set(
+fn debug_replica_set(
     set: &ReplicaSet,
     workload_uid: &str,
     session_uid: &str,
@@ -269,6 +300,7 @@ fn debug_pod(pod: &Pod, change: &Change) -> Option<DebugPod> {
         name: pod.name_any(),
         uid: pod.uid().unwrap_or_default(),
         ready,
+        created: pod.creation_timestamp().map(|time| time.0),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         restarts: if has_started {
             container.map(|container| container.restart_count)

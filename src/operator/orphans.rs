@@ -1,89 +1,145 @@
-//! Workloads that carry a record whose session is gone: its finalizer was taken off by force, or its definition deleted.
+//! What was left behind by a session that is gone (its finalizer was taken off by force, or its definition deleted), and
+//! by an operator that was killed while it put that right.
 //!
-//! Workloads with a record are listed first and each record's session is read live afterwards, so that a session that is
-//! just being created is never mistaken for one that is gone. Sessions in namespaces that are not watched are left alone.
+//! Nothing is remembered between two sweeps, so none of them can be killed at a bad moment: each looks for all that can be
+//! left. A workload's record says that the flag is in the template. A copy of the record on a ReplicaSet says that the
+//! template was restored and the rest was not ([`undo`] removes it last). Where neither is left, as with a
+//! `revisionHistoryLimit` of 0, the operator's entry in `metadata.managedFields` tells.
+//!
+//! What is left is listed first and each session is read live afterwards, so that a session that is just being created is
+//! never mistaken for one that is gone. Sessions in namespaces that are not watched are left alone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
-use serde_json::json;
 
-use super::act;
-use super::observe::{self, DebugReplicaSet};
+use super::plan::undo::{self, Step, Undo};
+use super::pulse::Pulse;
+use super::{act, observe};
 use crate::session::TLSDebugSession;
-use crate::workload::ownership::{self, FIELD_MANAGER};
-use crate::workload::patch::Builder;
 use crate::workload::record::{ANNOTATION, Record, RecordOwner};
-use crate::workload::{Workload, restore};
+use crate::workload::{Workload, ownership};
 
-/// Between two looks at all workloads.
+/// Between two sweeps.
 const BETWEEN_SWEEPS: Duration = Duration::from_mins(1);
+/// Between a sweep that could not finish, because pods are still being replaced, and the next one; doubled each time up to
+/// [`BETWEEN_SWEEPS`].
+const SOON: Duration = Duration::from_secs(4);
 /// What may pass after a record's deadline before this undoes the change in place of its owner.
 const GRACE: SignedDuration = SignedDuration::from_mins(1);
-/// How often giving ownership back is tried against writes of others.
-const ATTEMPTS: usize = 10;
-/// How long a restored orphan's pods are waited for before its revision with the flag is given up.
-const PATIENCE: Duration = Duration::from_mins(30);
+/// How many writes are tried on one workload in one sweep; others may write in between.
+const ATTEMPTS: usize = 12;
+/// A request may hang; the other workloads must not wait for it.
+const LONGEST: Duration = Duration::from_mins(1);
 
-/// Looks for orphans and restores them, for ever. `namespaces`: those that are watched, all when empty.
-pub async fn sweep_forever(client: Client, namespaces: Vec<String>) {
-    loop {
-        let apis: Vec<Api<PartialObjectMeta<Deployment>>> = if namespaces.is_empty() {
-            vec![Api::all(client.clone())]
-        } else {
-            namespaces
-                .iter()
-                .map(|namespace| Api::namespaced(client.clone(), namespace))
-                .collect()
-        };
-        for api in apis {
-            if let Err(error) = sweep(&client, &api).await {
-                tracing::warn!(%error, "cannot look for workloads whose session is gone; will try again");
-            }
-        }
-        tokio::time::sleep(BETWEEN_SWEEPS).await;
-    }
+/// Whose change is to be taken back, and from which Deployment: namespace, name of the Deployment, uid of the session.
+type Key = (String, String, String);
+
+/// A change that may have been left behind.
+struct Found {
+    record: Record,
+    /// Only a copy on a ReplicaSet was found: the template was restored already.
+    is_copy: bool,
 }
 
-async fn sweep(client: &Client, api: &Api<PartialObjectMeta<Deployment>>) -> kube::Result<()> {
-    let mut page = ListParams::default().limit(500);
+/// What one sweep has found.
+#[derive(Default)]
+struct Traces {
+    changes: BTreeMap<Key, Found>,
+    /// Deployments (namespace, name) without a record, of which the operator still owns a field.
+    owned: Vec<(String, String)>,
+}
+
+/// Looks for what was left behind and takes it back, for ever. `namespaces`: those that are watched, all when empty.
+pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse) {
+    let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
+        vec![None]
+    } else {
+        namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
+    };
+    let mut pause = SOON;
     loop {
-        let list = api.list(&page).await?;
-        for object in list
-            .items
-            .iter()
-            .filter(|object| object.annotations().contains_key(ANNOTATION))
-        {
-            let Some(Ok(record)) = object
-                .annotations()
-                .get(ANNOTATION)
-                .map(|text| serde_json::from_str::<Record>(text))
-            else {
-                tracing::warn!(name = %object.name_any(), namespace = object.namespace(), "unreadable annotation {ANNOTATION}");
-                continue;
-            };
-            let namespace = object.namespace().unwrap_or_default();
-            let name = object.name_any();
-            if record.session.namespace != namespace {
-                tracing::warn!(
-                    name,
-                    namespace,
-                    "annotation {ANNOTATION} names a session of another namespace"
-                );
-                continue;
-            }
-            match is_orphan(client, &record, Timestamp::now()).await {
-                Ok(true) => drop(tokio::spawn(restore_logged(client.clone(), namespace, name, record))),
-                Ok(false) => {}
+        let mut is_clean = true;
+        for scope in &scopes {
+            match sweep(&client, *scope, &pulse).await {
+                Ok(is_finished) => is_clean &= is_finished,
                 Err(error) => {
-                    tracing::warn!(name, namespace, %error, "cannot tell whether the session of a record is gone");
+                    tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
                 }
             }
         }
+        pause = if is_clean {
+            SOON
+        } else {
+            (pause * 2).min(BETWEEN_SWEEPS)
+        };
+        tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }).await;
+    }
+}
+
+/// One sweep. Returns whether nothing is left that it could not finish.
+async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube::Result<bool> {
+    let mut traces = Traces::default();
+    each(api::<Deployment>(client, namespace), pulse, |object| {
+        traces.see_deployment(&object);
+    })
+    .await?;
+    each(api::<ReplicaSet>(client, namespace), pulse, |object| {
+        traces.see_replica_set(&object);
+    })
+    .await?;
+    let mut is_clean = true;
+    for ((namespace, name, _), found) in &traces.changes {
+        let finish = async {
+            if is_orphan(client, found, Timestamp::now()).await? {
+                take_back(client, namespace, name, &found.record).await
+            } else {
+                Ok(true)
+            }
+        };
+        is_clean &= logged(namespace, name, finish).await;
+        pulse.beat();
+    }
+    for (namespace, name) in &traces.owned {
+        is_clean &= logged(namespace, name, give_back(client, namespace, name)).await;
+        pulse.beat();
+    }
+    Ok(is_clean)
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<PartialObjectMeta<K>>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Shows all objects, page by page, so that those of a large cluster are never in memory at once.
+async fn each<K>(
+    api: Api<PartialObjectMeta<K>>,
+    pulse: &Pulse,
+    mut see: impl FnMut(PartialObjectMeta<K>),
+) -> kube::Result<()>
+where
+    K: Clone + std::fmt::Debug,
+    PartialObjectMeta<K>: serde::de::DeserializeOwned,
+{
+    let mut page = ListParams::default().limit(500);
+    loop {
+        pulse.beat();
+        let Ok(list) = tokio::time::timeout(LONGEST, api.list(&page)).await else {
+            return Err(kube::Error::Service("the API server does not answer".into()));
+        };
+        let list = list?;
+        list.items.into_iter().for_each(&mut see);
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
             None => return Ok(()),
@@ -91,114 +147,205 @@ async fn sweep(client: &Client, api: &Api<PartialObjectMeta<Deployment>>) -> kub
     }
 }
 
-async fn is_orphan(client: &Client, record: &Record, now: Timestamp) -> kube::Result<bool> {
-    // Whoever was to undo the change is late: a terminal that was closed, a session whose status cannot be written.
-    if record
+impl Traces {
+    fn see_deployment(&mut self, object: &PartialObjectMeta<Deployment>) {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        if object.annotations().contains_key(ANNOTATION) {
+            match record(object) {
+                Some(record) => self.add(namespace, name, record, false),
+                None => {
+                    tracing::warn!(
+                        name,
+                        namespace,
+                        "annotation {ANNOTATION} is unreadable or names a session elsewhere"
+                    );
+                }
+            }
+        } else if !ownership::owned(&object.metadata).is_empty() {
+            self.owned.push((namespace, name));
+        }
+    }
+
+    fn see_replica_set(&mut self, object: &PartialObjectMeta<ReplicaSet>) {
+        let owners = object.owner_references();
+        let controller = owners
+            .iter()
+            .find(|owner| owner.controller == Some(true) && owner.kind == "Deployment");
+        if let (Some(controller), Some(record)) = (controller, record(object)) {
+            let namespace = object.namespace().unwrap_or_default();
+            self.add(namespace, controller.name.clone(), record, true);
+        }
+    }
+
+    fn add(&mut self, namespace: String, name: String, record: Record, is_copy: bool) {
+        let key = (namespace, name, record.session.uid.clone());
+        self.changes.entry(key).or_insert(Found { record, is_copy });
+    }
+}
+
+/// The record or its copy on an object; a session never acts on another namespace.
+fn record(object: &impl ResourceExt) -> Option<Record> {
+    let record: Record = serde_json::from_str(object.annotations().get(ANNOTATION)?).ok()?;
+    (Some(&record.session.namespace) == object.namespace().as_ref()).then_some(record)
+}
+
+async fn is_orphan(client: &Client, found: &Found, now: Timestamp) -> kube::Result<bool> {
+    let record = &found.record;
+    let is_late = record
         .deadline
         .parse::<Timestamp>()
-        .is_ok_and(|deadline| deadline + GRACE < now)
-    {
+        .is_ok_and(|deadline| deadline + GRACE < now);
+    if record.owner == RecordOwner::Terminal {
+        return Ok(is_late);
+    }
+    // Whoever was to undo the change is late: its status cannot be written.
+    if is_late && !found.is_copy {
         return Ok(true);
     }
-    if record.owner == RecordOwner::Terminal {
-        return Ok(false);
-    }
     let reference = &record.session;
-    let session = match observe::session(client, &reference.namespace, &reference.name).await {
-        Ok(session) => session,
-        // The definition itself is gone.
-        Err(kube::Error::Api(status)) if status.is_not_found() => None,
-        Err(error) => return Err(error),
-    };
+    let session = existing(observe::session(client, &reference.namespace, &reference.name).await)?;
     // A finished session has taken its record away; one that is there again came back with somebody's copy of the object.
     let is_finished =
         |session: &TLSDebugSession| session.status.as_ref().is_some_and(|status| status.phase.is_finished());
     Ok(session.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid) || is_finished(&session)))
 }
 
-async fn restore_logged(client: Client, namespace: String, name: String, record: Record) {
-    let session = &record.session.name;
-    match tokio::time::timeout(PATIENCE, restore(&client, &namespace, &name, &record)).await {
-        Ok(Ok(())) => tracing::info!(name, namespace, session, "restored a workload whose session is gone"),
+/// Nothing is there either where the definition of the kind itself is gone.
+fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(T::default()),
+        result => result,
+    }
+}
+
+/// Whether all was done; what went wrong is logged, and the next sweep tries again.
+async fn logged(namespace: &str, name: &str, work: impl Future<Output = kube::Result<bool>>) -> bool {
+    match tokio::time::timeout(LONGEST, work).await {
+        Ok(Ok(is_done)) => is_done,
         Ok(Err(error)) => {
-            tracing::warn!(name, namespace, session, %error, "cannot restore a workload whose session is gone");
+            tracing::warn!(name, namespace, %error, "cannot take back what a session that is gone has left on a Deployment");
+            false
         }
-        Err(_) => tracing::warn!(
-            name,
-            namespace,
-            session,
-            "pods of a restored workload still carry the flag"
-        ),
+        Err(_) => {
+            tracing::warn!(name, namespace, "the API server does not answer; will try again");
+            false
+        }
     }
 }
 
-/// The same steps as a session's end: template and record, ownership, then the revision that leads back to the flag.
-async fn restore(client: &Client, namespace: &str, name: &str, record: &Record) -> kube::Result<()> {
+/// Takes the change back as far as it goes now. Returns whether nothing is left of it.
+async fn take_back(client: &Client, namespace: &str, name: &str, record: &Record) -> kube::Result<bool> {
     let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
-    let parameters = PatchParams::apply(FIELD_MANAGER);
-    let change = &record.change;
-    let Some(workload) = deployments.get_opt(name).await?.map(Workload::from) else {
-        return Ok(());
-    };
-    if !matches!(workload.record(), Some(Ok(found)) if found == *record) {
-        return Ok(());
-    }
-    let (patch, _) = restore::plan(&workload, change);
-    let mut workload = Workload::from(deployments.patch(name, &parameters, &Patch::Json::<()>(patch)).await?);
+    let mut change = record.change.clone();
     let path = ownership::value_path(&change.container, &change.variable);
-    for _ in 0..ATTEMPTS {
-        let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path) else {
-            break;
+    let mut refused = None;
+    for attempt in 0..ATTEMPTS {
+        let Some(workload) = deployments.get_opt(name).await?.map(Workload::from) else {
+            return Ok(true);
         };
-        let patch = Builder::default()
-            .test(
-                &["metadata", "resourceVersion"],
-                workload.metadata.resource_version.clone().unwrap_or_default(),
-            )
-            .replace(&["metadata", "managedFields"], json!(managed_fields))
-            .build();
-        workload = match deployments.patch(name, &parameters, &Patch::Json::<()>(patch)).await {
-            Ok(deployment) => Workload::from(deployment),
-            // Somebody wrote in between, most often the controller its status.
-            Err(kube::Error::Api(status)) if status.is_invalid() || status.is_conflict() => {
-                Workload::from(deployments.get(name).await?)
+        if is_refused(&workload, refused.take()) {
+            return Ok(false);
+        }
+        // Whoever has edited the value meanwhile is its owner; the next write takes that from them.
+        let editors = ownership::owners(&workload.metadata, &path);
+        if workload.record().is_some() && !editors.is_empty() {
+            change.owners = editors;
+        }
+        let mut unreadable = None;
+        let remains = observe::remains(client, &workload, &record.session.uid, &change, &mut unreadable).await?;
+        match undo::next(&workload, &change, &record.session.uid, &remains) {
+            Undo::Write(step) => refused = write(client, &workload, &step).await?,
+            Undo::Wait => return Ok(false),
+            Undo::Done => {
+                if let Some(message) = &unreadable {
+                    tracing::warn!(
+                        name,
+                        namespace,
+                        message,
+                        "cannot see what a session that is gone has left"
+                    );
+                } else if attempt > 0 {
+                    let session = &record.session.name;
+                    tracing::info!(
+                        name,
+                        namespace,
+                        session,
+                        "took back what a session that is gone had left"
+                    );
+                }
+                return Ok(unreadable.is_none());
             }
-            Err(error) => return Err(error),
-        };
-    }
-    while !is_way_back_removed(client, namespace, &workload, record).await? {
-        tokio::time::sleep(Duration::from_secs(5)).await;
-    }
-    Ok(())
-}
-
-async fn is_way_back_removed(
-    client: &Client,
-    namespace: &str,
-    workload: &Workload,
-    record: &Record,
-) -> kube::Result<bool> {
-    let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
-    let all = replica_sets
-        .list(&ListParams::default().labels(&workload.selector_text()))
-        .await?;
-    let sets: Vec<DebugReplicaSet> = all
-        .items
-        .iter()
-        .filter_map(|set| observe::debug_replica_set(set, workload.uid(), &record.session.uid, &record.change))
-        .collect();
-    for set in sets.iter().filter(|set| set.replicas == 0 || !set.carries_flag) {
-        let written = if set.carries_flag {
-            act::delete_replica_set(client, namespace, set).await
-        } else {
-            act::unmark_replica_set(client, namespace, set).await
-        };
-        match written {
-            Ok(()) => {}
-            // The next look sees it as it is now.
-            Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {}
-            Err(error) => return Err(error),
         }
     }
-    Ok(sets.is_empty())
+    Ok(false)
+}
+
+/// Gives back what the operator owns of a Deployment without a record.
+async fn give_back(client: &Client, namespace: &str, name: &str) -> kube::Result<bool> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+    let mut refused = None;
+    for _ in 0..ATTEMPTS {
+        let Some(workload) = deployments.get_opt(name).await?.map(Workload::from) else {
+            return Ok(true);
+        };
+        if is_refused(&workload, refused.take()) {
+            return Ok(false);
+        }
+        if workload.record().is_some() {
+            return Ok(true);
+        }
+        // Its status knows the former owners.
+        let is_about_to = |session: &TLSDebugSession| {
+            session.status.as_ref().is_some_and(|status| {
+                let injection = status.injection.as_ref();
+                !status.phase.is_finished() && injection.is_some_and(|injection| injection.uid == workload.uid())
+            })
+        };
+        let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), namespace);
+        let sessions = existing(sessions.list(&ListParams::default()).await.map(|list| list.items))?;
+        if sessions.iter().any(is_about_to) {
+            return Ok(true);
+        }
+        let paths = ownership::owned(&workload.metadata);
+        let owners: Vec<_> = paths
+            .iter()
+            .flat_map(|path| ownership::former_owners(&workload.metadata, path))
+            .collect();
+        let Some(step) = undo::give_back(&workload, &owners) else {
+            return Ok(true);
+        };
+        refused = write(client, &workload, &step).await?;
+    }
+    Ok(false)
+}
+
+/// A write that the API server refused: as which version the workload was seen, and the answer's code.
+type Refused = (Option<String>, u16);
+
+/// Writes. A refusal is no error yet: most often the object has moved, and the next look sees it as it is.
+async fn write(client: &Client, workload: &Workload, step: &Step) -> kube::Result<Option<Refused>> {
+    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
+    match act::undo(client, namespace, workload.name(), step).await {
+        Ok(()) => Ok(None),
+        Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {
+            Ok(Some((workload.metadata.resource_version.clone(), status.code)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a write was refused though nothing has moved: admission does not accept it, or a ReplicaSet moves.
+fn is_refused(workload: &Workload, refused: Option<Refused>) -> bool {
+    let Some((version, code)) = refused.filter(|(version, _)| *version == workload.metadata.resource_version) else {
+        return false;
+    };
+    let (name, namespace) = (workload.name(), workload.metadata.namespace.as_deref());
+    tracing::warn!(
+        name,
+        namespace,
+        version,
+        code,
+        "the API server does not accept the restoration; will try again"
+    );
+    true
 }

@@ -7,17 +7,19 @@ pub mod ending;
 pub mod findings;
 pub mod running;
 pub mod starting;
+pub mod undo;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use json_patch::Patch;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ManagedFieldsEntry};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::observe::{DebugReplicaSet, Observed};
+use super::observe::Observed;
 use crate::session::conditions::{self, ConditionType};
 use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
+use undo::Step;
 
 /// The finalizer that keeps a deleted session until its workload is restored.
 pub const FINALIZER: &str = "tlsdebug.io/restore";
@@ -51,19 +53,8 @@ pub enum Action {
     RemoveFinalizer,
     /// Add the flag and the record.
     Inject(Patch),
-    /// Take the flag and the record out.
-    Restore(Patch),
-    /// Give the variable's ownership back; guarded by the resource version.
-    GiveOwnershipBack {
-        /// The entries as they are to be.
-        managed_fields: Vec<ManagedFieldsEntry>,
-        /// The object as it was seen.
-        resource_version: String,
-    },
-    /// Remove the way back to the flag.
-    DeleteReplicaSet(DebugReplicaSet),
-    /// Take the record's copy off a revision of the owner's.
-    UnmarkReplicaSet(DebugReplicaSet),
+    /// Take a part of the change back.
+    Undo(Step),
     /// The session's time to live is over.
     DeleteSession,
 }
@@ -99,6 +90,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         return draft.now(Action::AddFinalizer);
     }
     match draft.status.phase {
+        Phase::Pending if observed.unreadable.is_some() => draft.starting_blind(),
         Phase::Pending => draft.starting(),
         Phase::Injecting | Phase::Capturing => draft.running(),
         Phase::Restoring | Phase::Completed | Phase::Failed => draft.ending(false),
@@ -146,7 +138,16 @@ impl Draft<'_> {
         }
     }
 
-    fn finished(self, has_finalizer: bool) -> Plan {
+    fn finished(mut self, has_finalizer: bool) -> Plan {
+        // What kept the session itself from going is over, or is said anew.
+        let restored = ConditionType::Restored.name();
+        let conditions = &mut self.status.conditions;
+        if let Some(condition) = conditions.iter_mut().find(|condition| condition.type_ == restored)
+            && condition.status == "True"
+            && ["Forbidden", "PatchRejected"].contains(&condition.reason.as_str())
+        {
+            self.restored();
+        }
         if has_finalizer {
             // Nothing is left to restore: the session can be deleted where the operator no longer runs.
             return Plan {
@@ -177,6 +178,15 @@ impl Draft<'_> {
         }
     }
 
+    /// Says of a session that has begun what the operator may not read. Returns whether there is anything.
+    fn note_unreadable(&mut self) -> bool {
+        let message = self.observed.unreadable.as_deref().map(unreadable);
+        if let Some(message) = &message {
+            self.set(ConditionType::Restored, false, "Forbidden", message);
+        }
+        message.is_some()
+    }
+
     fn set(&mut self, kind: ConditionType, status: bool, reason: &str, message: &str) {
         let generation = self.observed.session.metadata.generation;
         conditions::set(
@@ -187,6 +197,15 @@ impl Draft<'_> {
             message,
             generation,
             self.now,
+        );
+    }
+
+    fn restored(&mut self) {
+        self.set(
+            ConditionType::Restored,
+            true,
+            "Restored",
+            "No pod carries the flag, and no revision leads back to it.",
         );
     }
 
@@ -210,6 +229,14 @@ impl Draft<'_> {
             ..self.rest()
         }
     }
+}
+
+/// What the operator may not read, and the way out.
+fn unreadable(message: &str) -> String {
+    format!(
+        "The operator may not read what it needs: {message}. Give its ServiceAccount the rights that the chart gives it \
+         (helm upgrade)."
+    )
 }
 
 /// A duration that the API server has checked; an unreadable one counts as zero.

@@ -1,6 +1,6 @@
 //! One look at one session: observe, plan, act, report.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,9 @@ use super::admin::Metrics;
 use super::capture::{Capture, Captured, Wake};
 use super::events;
 use super::observe::{self, Observed};
+use super::plan::undo::Step;
 use super::plan::{self, Action, Plan};
+use super::pulse::Pulses;
 use super::settings::Settings;
 use super::watch::Watch;
 use crate::session::conditions::{self, ConditionType};
@@ -24,34 +26,60 @@ use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
 /// What all reconciles share.
 pub struct Context {
     client: Client,
-    wakes: BTreeMap<Option<String>, Wake>,
+    scopes: BTreeMap<Option<String>, Scope>,
     recorder: Recorder,
     requires_policy: bool,
     active: Mutex<HashMap<String, Active>>,
-    failures: Mutex<HashMap<String, u32>>,
+    /// The loops that must never hang.
+    pub pulses: Pulses,
     /// Counters for the admin port.
     pub metrics: Metrics,
 }
 
-/// What runs beside the reconcile for one session.
+/// One namespace that is watched, or all.
+pub struct Scope {
+    /// Wakes a session of it.
+    pub wake: Wake,
+    /// The sessions that exist in it.
+    pub sessions: Store<TLSDebugSession>,
+}
+
+/// What is kept of one session between two looks.
 struct Active {
-    session: ObjectRef<TLSDebugSession>,
+    namespace: Option<String>,
     capture: Option<Capture>,
     watch: Option<Watch>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Active {
+    fn of(session: &TLSDebugSession) -> Self {
+        Self {
+            namespace: session.namespace(),
+            capture: None,
+            watch: None,
+            failures: 0,
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.capture.is_some() || self.watch.is_some()
+    }
 }
 
 impl Context {
-    /// Nothing runs yet. `wakes` has the way to each namespace that is watched, or one to all under `None`.
+    /// Nothing runs yet. `scopes` has each namespace that is watched, or all under `None`.
     #[must_use]
-    pub fn new(client: Client, settings: &Settings, wakes: BTreeMap<Option<String>, Wake>) -> Self {
+    pub fn new(client: Client, settings: &Settings, scopes: BTreeMap<Option<String>, Scope>) -> Self {
         let recorder = events::recorder(client.clone(), &settings.identity);
         Self {
             client,
-            wakes,
+            scopes,
             recorder,
             requires_policy: settings.require_admission_policy,
             active: Mutex::default(),
-            failures: Mutex::default(),
+            pulses: Pulses::default(),
             metrics: Metrics::default(),
         }
     }
@@ -62,9 +90,25 @@ impl Context {
         self.client.clone()
     }
 
-    fn wake(&self, session: &TLSDebugSession) -> Option<Wake> {
-        let own = self.wakes.get(&session.namespace());
-        own.or_else(|| self.wakes.get(&None)).cloned()
+    /// Where a session belongs, while it exists.
+    fn scope(&self, session: &TLSDebugSession) -> Option<&Scope> {
+        let scope = self
+            .scopes
+            .get(&session.namespace())
+            .or_else(|| self.scopes.get(&None))?;
+        let stored = scope.sessions.get(&ObjectRef::from_obj(session))?;
+        (stored.uid() == session.uid()).then_some(scope)
+    }
+
+    /// Changes what is kept of the sessions, by uid.
+    fn with_active<T>(&self, change: impl FnOnce(&mut HashMap<String, Active>) -> T) -> T {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut active);
+        let running = active.values().filter(|active| active.is_running()).count();
+        self.metrics
+            .active_sessions
+            .set(i64::try_from(running).unwrap_or(i64::MAX));
+        result
     }
 
     fn captured(&self, uid: &str) -> Captured {
@@ -76,73 +120,93 @@ impl Context {
             .unwrap_or_default()
     }
 
-    /// Starts and ends what the plan wants to run beside the reconcile.
+    /// Starts and ends what the plan wants to run beside the reconcile. Nothing is started for a session that vanished
+    /// during the look; one that vanishes later is forgotten then.
     fn run_beside(&self, uid: &str, observed: &Observed, plan: &Plan) {
-        let mut all = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        if !plan.capture && !plan.watch {
-            all.remove(uid);
-            return;
-        }
         let session = &observed.session;
-        let Some(wake) = self.wake(session) else { return };
-        let active = all.entry(uid.to_owned()).or_insert_with(|| Active {
-            session: ObjectRef::from_obj(session),
-            capture: None,
-            watch: None,
+        self.with_active(|all| {
+            let Some(scope) = self.scope(session) else {
+                all.remove(uid);
+                return;
+            };
+            let active = all.entry(uid.to_owned()).or_insert_with(|| Active::of(session));
+            match &observed.workload {
+                Some(workload) if plan.watch => {
+                    active.watch.get_or_insert_with(|| {
+                        Watch::start(self.client.clone(), session, workload, scope.wake.clone())
+                    });
+                }
+                _ => active.watch = None,
+            }
+            match plan.status.injection.as_ref().filter(|_| plan.capture) {
+                Some(injection) => {
+                    let container = injection.change.container.clone();
+                    let capture = active.capture.get_or_insert_with(|| {
+                        Capture::new(self.client.clone(), session, container, scope.wake.clone())
+                    });
+                    capture.follow(&observed.remains.pods, session.spec.max_pods);
+                }
+                None => active.capture = None,
+            }
+            if !active.is_running() && active.failures == 0 {
+                all.remove(uid);
+            }
         });
-        match &observed.workload {
-            Some(workload) if plan.watch => {
-                active
-                    .watch
-                    .get_or_insert_with(|| Watch::start(self.client.clone(), session, workload, wake.clone()));
-            }
-            _ => active.watch = None,
-        }
-        match plan.status.injection.as_ref().filter(|_| plan.capture) {
-            Some(injection) => {
-                let container = injection.change.container.clone();
-                let capture = active
-                    .capture
-                    .get_or_insert_with(|| Capture::new(self.client.clone(), session, container, wake));
-                capture.follow(&observed.debug_pods, session.spec.max_pods);
-            }
-            None => active.capture = None,
-        }
     }
 
     /// The waiting time after the next failure in a row: 1 s, doubled up to 30 s.
-    fn backoff(&self, uid: &str) -> Duration {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(uid.to_owned()).or_insert(0);
-        *count = count.saturating_add(1);
-        Duration::from_secs(1 << (*count - 1).min(5)).min(Duration::from_secs(30))
+    fn backoff(&self, session: &TLSDebugSession) -> Duration {
+        let failures = self.with_active(|all| {
+            self.scope(session)?;
+            let active = all
+                .entry(session.uid().unwrap_or_default())
+                .or_insert_with(|| Active::of(session));
+            active.failures = active.failures.saturating_add(1);
+            Some(active.failures)
+        });
+        let doublings = failures.unwrap_or(1) - 1;
+        Duration::from_secs(1 << doublings.min(5)).min(Duration::from_secs(30))
     }
 
     fn succeeded(&self, uid: &str) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-    }
-
-    /// Ends what runs for sessions that vanished without a last look, because their finalizer was taken off by force.
-    pub fn retain(&self, namespace: Option<&String>, sessions: &Store<TLSDebugSession>) {
-        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        active.retain(|uid, active| {
-            let is_elsewhere = namespace.is_some_and(|namespace| active.session.namespace.as_ref() != Some(namespace));
-            let session = sessions.get(&active.session);
-            is_elsewhere || session.is_some_and(|session| session.metadata.uid.as_ref() == Some(uid))
+        self.with_active(|all| {
+            if let Some(active) = all.get_mut(uid) {
+                active.failures = 0;
+                if !active.is_running() {
+                    all.remove(uid);
+                }
+            }
         });
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|uid, _| active.contains_key(uid));
     }
 
-    fn forget(&self, uid: &str) {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-        self.succeeded(uid);
+    /// Ends what runs for a session that no longer exists.
+    pub fn forget(&self, uid: &str) {
+        self.with_active(|all| all.remove(uid));
+    }
+
+    /// Ends what runs for sessions of a scope that vanished while it could not be watched.
+    pub fn forget_vanished(&self, namespace: Option<&String>) {
+        let Some(scope) = self.scopes.get(&namespace.cloned()) else {
+            return;
+        };
+        let all: HashSet<String> = scope
+            .sessions
+            .state()
+            .iter()
+            .filter_map(|session| session.uid())
+            .collect();
+        self.with_active(|active| {
+            active.retain(|uid, active| {
+                let is_elsewhere = namespace.is_some() && active.namespace.as_ref() != namespace;
+                is_elsewhere || all.contains(uid)
+            });
+        });
     }
 }
 
 /// A request may hang, because its connection was dropped without a word; the next look must not wait for it. Every write
 /// may be cut off: the next look sees whether it went through.
-const LONGEST_LOOK: Duration = Duration::from_secs(20);
+pub const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 /// One look at one session, which ends in time.
 pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
@@ -169,33 +233,36 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
         return Ok(Next::await_change());
     };
     let captured = context.captured(&uid);
-    let observed = match observe::observe(client, session.clone(), captured, context.requires_policy).await {
-        Err(kube::Error::Api(refusal)) if refusal.is_forbidden() => {
-            report_unreadable(&context, &session, &refusal.message).await?;
-            return Ok(Next::requeue(context.backoff(&uid)));
-        }
-        observed => observed?,
-    };
+    let observed = observe::observe(client, session, captured, context.requires_policy).await?;
+    if let Some(message) = &observed.unreadable {
+        tracing::warn!(
+            session = name,
+            namespace,
+            message,
+            "the operator may not read what it needs"
+        );
+    }
     let before = observed.session.status.as_ref().map(|status| status.phase);
     let mut plan = plan::plan(&observed, Timestamp::now());
     let outcome = act::act(client, &observed, &plan.action).await?;
     let is_done = matches!(outcome, Outcome::Done);
     let next = match outcome {
         Outcome::Done => Next::requeue(plan.look_again),
-        Outcome::Moved => Next::requeue(context.backoff(&uid) / 10),
+        Outcome::Moved => Next::requeue(context.backoff(&observed.session) / 10),
         Outcome::Forbidden(message) => {
             let message = forbidden(&observed, &plan.action, &message);
             blocked(&mut plan, &observed, "Forbidden", &message);
-            Next::requeue(context.backoff(&uid))
+            Next::requeue(context.backoff(&observed.session))
         }
         Outcome::Rejected(message) => {
             rejected(&mut plan, &observed, &message);
-            Next::requeue(context.backoff(&uid))
+            Next::requeue(context.backoff(&observed.session))
         }
     };
     context.run_beside(&uid, &observed, &plan);
-    // A session that is let go cannot be reported to.
-    if plan.action != Action::RemoveFinalizer && act::report(client, &observed.session, &plan.status).await? {
+    // A session that was let go cannot be reported to.
+    let is_let_go = is_done && plan.action == Action::RemoveFinalizer;
+    if !is_let_go && act::report(client, &observed.session, &plan.status).await? {
         context.metrics.status_writes.inc();
         log(&observed.session, before, &plan.status);
     }
@@ -211,7 +278,7 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
         &plan.status,
     )
     .await;
-    if plan.action == Action::RemoveFinalizer {
+    if is_let_go {
         context.forget(&uid);
     }
     Ok(next)
@@ -221,7 +288,7 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
 #[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
 pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc<Context>) -> Next {
     context.metrics.errors.inc();
-    let wait = context.backoff(&session.uid().unwrap_or_default());
+    let wait = context.backoff(&session);
     let advice = match error {
         kube::Error::Api(status) if status.is_forbidden() => {
             "the operator's ServiceAccount lacks a right of the chart's roles: helm upgrade gives it"
@@ -239,18 +306,25 @@ fn written(session: &TLSDebugSession, action: &Action) -> String {
         Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => {
             format!("TLSDebugSession {:?}", session.name_any())
         }
-        Action::DeleteReplicaSet(set) | Action::UnmarkReplicaSet(set) => format!("ReplicaSet {:?}", set.name),
-        Action::None | Action::Inject(_) | Action::Restore(_) | Action::GiveOwnershipBack { .. } => {
-            format!("{} {:?}", target.kind, target.name)
-        }
+        Action::Undo(Step::DeleteReplicaSet(set) | Step::UnmarkReplicaSet(set)) => format!("ReplicaSet {:?}", set.name),
+        Action::None | Action::Inject(_) | Action::Undo(_) => format!("{} {:?}", target.kind, target.name),
     }
 }
 
 fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
     let by_hand = match action {
-        Action::Restore(_) => " Until then the flag stays in; status.restoreCommand takes it out by hand.",
-        Action::Inject(_) | Action::AddFinalizer => " Nothing was changed.",
-        _ => "",
+        Action::Undo(Step::Restore(_)) => {
+            " Until then the flag stays in; status.restoreCommand takes it out by hand.".to_owned()
+        }
+        Action::Inject(_) | Action::AddFinalizer => " Nothing was changed.".to_owned(),
+        Action::RemoveFinalizer => format!(
+            " Nothing is left to restore; kubectl patch tlsdebugsession {} -n {} --type merge --patch \
+             '{{\"metadata\":{{\"finalizers\":null}}}}' lets the session go by hand.",
+            observed.session.name_any(),
+            observed.session.namespace().unwrap_or_default()
+        ),
+        Action::DeleteSession => " Nothing is left to restore; the session can be deleted by hand.".to_owned(),
+        Action::None | Action::Undo(_) => String::new(),
     };
     format!(
         "The operator may not write {}: {message}. Give its ServiceAccount the rights that the chart gives it (helm \
@@ -259,44 +333,20 @@ fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
     )
 }
 
-/// What the operator may not read it cannot decide upon: the session stays where it is, and says so.
-async fn report_unreadable(context: &Context, session: &TLSDebugSession, message: &str) -> kube::Result<()> {
-    let mut status = session.status.clone().unwrap_or_default();
-    let message = format!(
-        "The operator may not read what it needs: {message}. Give its ServiceAccount the rights that the chart gives it \
-         (helm upgrade)."
-    );
-    let kind = match status.phase {
-        Phase::Pending => ConditionType::Accepted,
-        _ => ConditionType::Restored,
-    };
-    if !status.phase.is_finished() {
-        let generation = session.metadata.generation;
-        conditions::set(
-            &mut status.conditions,
-            kind,
-            false,
-            "Forbidden",
-            &message,
-            generation,
-            Timestamp::now(),
-        );
-    }
-    act::report(&context.client, session, &status).await?;
-    tracing::warn!(session = %session.name_any(), message, "blocked");
-    Ok(())
-}
-
 /// The write did not go through: the status says so in place of what it would have said.
 fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
     let before = observed.session.status.clone().unwrap_or_default();
+    // Where only the session itself is left, the promise to the workload is kept.
+    let is_over = matches!(plan.action, Action::RemoveFinalizer | Action::DeleteSession);
     let kind = match plan.action {
-        Action::Restore(_) => ConditionType::TemplateRestored,
-        Action::GiveOwnershipBack { .. } | Action::DeleteReplicaSet(_) => ConditionType::Restored,
-        _ => ConditionType::Accepted,
+        Action::Undo(Step::Restore(_)) => ConditionType::TemplateRestored,
+        Action::Undo(_) | Action::RemoveFinalizer | Action::DeleteSession => ConditionType::Restored,
+        Action::None | Action::AddFinalizer | Action::Inject(_) => ConditionType::Accepted,
     };
-    plan.status.phase = before.phase;
-    plan.status.finished_at = before.finished_at;
+    if !is_over {
+        plan.status.phase = before.phase;
+        plan.status.finished_at = before.finished_at;
+    }
     if kind != ConditionType::Restored {
         // Without what the plan would have said of a write that did not go through.
         plan.status.conditions = before.conditions;
@@ -308,7 +358,7 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
     conditions::set(
         &mut plan.status.conditions,
         kind,
-        false,
+        is_over,
         reason,
         message,
         generation,

@@ -171,19 +171,21 @@ fn evidence(out: &mut String, lines: &[Evidence], style: Style) {
 
 /// A record's header without the fields that the report has told already: its level and its message.
 fn shown(text: &str) -> String {
-    let fields = text.strip_prefix("javax.net.ssl|").and_then(|rest| {
-        let (level, rest) = rest.split_once('|')?;
-        // The caller is the last field before the message, and the only one of the form File.java:123.
-        let message = [".java:", "null:"]
-            .iter()
-            .find_map(|mark| rest.split_once(mark))
-            .and_then(|(_, rest)| rest.split_once('|'));
-        Some((level, message?.1))
-    });
-    fields.map_or_else(
+    message_of(text).map_or_else(
         || text.trim_end().to_owned(),
         |(level, message)| format!("{level} … {}", message.trim_end_matches(" (")),
     )
+}
+
+/// Level and message of a record's header.
+pub(super) fn message_of(text: &str) -> Option<(&str, &str)> {
+    let (level, rest) = text.strip_prefix("javax.net.ssl|")?.split_once('|')?;
+    // The caller is the last field before the message, and the only one of the form File.java:123.
+    let message = [".java:", "null:"]
+        .iter()
+        .find_map(|mark| rest.split_once(mark))
+        .and_then(|(_, rest)| rest.split_once('|'));
+    Some((level, message?.1))
 }
 
 /// A text in rows of this width, three at most, with the log's control characters made harmless.

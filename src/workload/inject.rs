@@ -109,7 +109,7 @@ pub fn plan(workload: &Workload, request: &Request<'_>) -> Result<Injection, Ref
         sha256_written: sha256(&written),
         flag_present_before: environment::without_flag(before, request.flag).is_some(),
         owners: if value_before.is_some() {
-            ownership::owners(&workload.metadata, &ownership::value_path(&container.name, variable))
+            ownership::former_owners(&workload.metadata, &ownership::value_path(&container.name, variable))
         } else {
             Vec::new()
         },
@@ -170,7 +170,7 @@ fn patch(
             match before {
                 // The API server leaves an empty value out, so there is nothing to test or replace.
                 None | Some("") => builder.add(&value, written),
-                Some(before) => builder.test(&value, before).replace(&value, written),
+                Some(before) => builder.test_text(&value, before).replace(&value, written),
             }
         }
     };
@@ -215,7 +215,10 @@ fn refuse_unsuitable(workload: &Workload, request: &Request<'_>) -> Result<(), R
     if workload.metadata.deletion_timestamp.is_some() {
         return Err(Refusal::permanent(
             "TargetIsBeingDeleted",
-            format!("{title} is being deleted."),
+            format!(
+                "{title} is being deleted. Wait until it is gone, create it anew where it is still wanted, and then create a new \
+                 session."
+            ),
         ));
     }
     if workload.rollout.paused {

@@ -25,35 +25,63 @@ pub fn value_path(container: &str, variable: &str) -> Vec<String> {
     path
 }
 
-/// The managers that own `path`.
+/// The managers that own `path`, the operator aside.
 #[must_use]
 pub fn owners(metadata: &ObjectMeta, path: &[String]) -> Vec<FieldOwner> {
-    metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter(|entry| owns(entry, path))
+    let entries = metadata.managed_fields.iter().flatten();
+    entries
+        .filter(|entry| !is_operator(entry) && owns(entry, path))
         .map(owner_of)
         .collect()
 }
 
-/// The entries with `path` given from the operator to `owners`, or `None` where nothing needs to change.
+/// The managers that owned a value before the operator did. Where that can no longer be read from the value itself,
+/// because an earlier change was not taken back to the end, they are those who own the name of the same entry.
 #[must_use]
-pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String]) -> Option<Vec<ManagedFieldsEntry>> {
-    let before = metadata.managed_fields.clone().unwrap_or_default();
-    if !before.iter().any(|entry| is_operator(entry) && owns(entry, path)) {
-        return None;
+pub fn former_owners(metadata: &ObjectMeta, value_path: &[String]) -> Vec<FieldOwner> {
+    let entries = metadata.managed_fields.iter().flatten();
+    let owners = owners(metadata, value_path);
+    if !owners.is_empty()
+        || !entries
+            .filter(|entry| is_operator(entry))
+            .any(|entry| owns(entry, value_path))
+    {
+        return owners;
     }
-    let mut after = before;
-    for entry in after.iter_mut().filter(|entry| is_operator(entry)) {
-        if let Some(FieldsV1(Value::Object(tree))) = &mut entry.fields_v1 {
-            remove(tree, path);
+    let entry = value_path.split_last().map(|(_, entry)| entry).unwrap_or_default();
+    self::owners(metadata, &[entry, &["f:name".to_owned()]].concat())
+}
+
+/// What the operator owns of containers' environments, leaf by leaf, as paths in a `FieldsV1` tree.
+#[must_use]
+pub fn owned(metadata: &ObjectMeta) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let entries = metadata.managed_fields.iter().flatten();
+    for entry in entries.filter(|entry| is_operator(entry)) {
+        if let Some(FieldsV1(fields)) = &entry.fields_v1 {
+            leaves(fields, &[], &mut paths);
         }
     }
-    after.retain(|entry| !is_operator(entry) || !is_empty(entry));
+    paths.retain(|path| path.iter().any(|key| key == "f:env"));
+    paths
+}
+
+/// The entries with all that the operator owns of environments given to `owners`, or `None` where it owns nothing of it. That
+/// can be more than a value: an entry or a list that it has created and into which others have written since.
+#[must_use]
+pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner]) -> Option<Vec<ManagedFieldsEntry>> {
+    let paths = owned(metadata);
+    if paths.is_empty() {
+        return None;
+    }
+    let mut after = metadata.managed_fields.clone().unwrap_or_default();
+    after.retain(|entry| !is_operator(entry));
     // The API server takes no entry of another operation or without a version, and would keep the ones it has.
-    let is_valid =
-        |owner: &&FieldOwner| matches!(owner.operation.as_str(), "Apply" | "Update") && !owner.api_version.is_empty();
+    let is_valid = |owner: &&FieldOwner| {
+        matches!(owner.operation.as_str(), "Apply" | "Update")
+            && !owner.api_version.is_empty()
+            && owner.manager != FIELD_MANAGER
+    };
     for owner in owners.iter().filter(is_valid) {
         let existing = after
             .iter_mut()
@@ -72,10 +100,23 @@ pub fn given_back(metadata: &ObjectMeta, owners: &[FieldOwner], path: &[String])
             after.last_mut()?
         };
         if let Some(FieldsV1(Value::Object(tree))) = &mut entry.fields_v1 {
-            insert(tree, path);
+            for path in &paths {
+                insert(tree, path);
+            }
         }
     }
     Some(after)
+}
+
+fn leaves(node: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
+    match node.as_object().filter(|children| !children.is_empty()) {
+        Some(children) => {
+            for (key, child) in children {
+                leaves(child, &[path, std::slice::from_ref(key)].concat(), found);
+            }
+        }
+        None => found.push(path.to_vec()),
+    }
 }
 
 fn owner_of(entry: &ManagedFieldsEntry) -> FieldOwner {
@@ -90,29 +131,12 @@ fn is_operator(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.is_none()
 }
 
-fn is_empty(entry: &ManagedFieldsEntry) -> bool {
-    matches!(&entry.fields_v1, None | Some(FieldsV1(Value::Null)))
-        || matches!(&entry.fields_v1, Some(FieldsV1(Value::Object(tree))) if tree.is_empty())
-}
-
 fn owns(entry: &ManagedFieldsEntry, path: &[String]) -> bool {
     let mut node = entry.fields_v1.as_ref().map(|fields| &fields.0);
     for key in path {
         node = node.and_then(|value| value.get(key));
     }
     node.is_some()
-}
-
-fn remove(tree: &mut Map<String, Value>, path: &[String]) {
-    let Some((key, rest)) = path.split_first() else { return };
-    if rest.is_empty() {
-        tree.remove(key);
-    } else if let Some(Value::Object(child)) = tree.get_mut(key) {
-        remove(child, rest);
-        if child.is_empty() {
-            tree.remove(key);
-        }
-    }
 }
 
 fn insert(tree: &mut Map<String, Value>, path: &[String]) {

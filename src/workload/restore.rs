@@ -101,7 +101,7 @@ fn undo(builder: Builder, workload: &Workload, change: &Change) -> (Builder, Out
     let value_path = [&entry_path[..], &["value"]].concat();
     let builder = builder
         .test(&name_path, change.variable.as_str())
-        .test(&value_path, place.value.as_str());
+        .test_text(&value_path, &place.value);
     let builder = if change.entry_created && place.remaining.is_empty() {
         let container = workload
             .template

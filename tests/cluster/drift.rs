@@ -2,11 +2,13 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use kube::ResourceExt;
+use serde_json::{Value, json};
 use tlsdebug::session::Phase;
 use tlsdebug::workload::ANNOTATION;
 
-use crate::support::workloads::{deployment, literal};
+use crate::support::workloads::{FLAG, deployment, literal};
 use crate::support::{kubectl, scenario};
 
 #[test]
@@ -68,23 +70,102 @@ fn reverted_by_hand() {
 }
 
 #[test]
+fn reverted_while_the_record_was_copied_onto_the_owners_revision() {
+    scenario("reverted-copied", async |scenario| {
+        let manifest = deployment("orders", &literal());
+        scenario.apply_as("integration-team", &manifest).done();
+        scenario.rolled_out("orders").await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({}));
+        scenario.reached("session", Phase::Capturing).await;
+        scenario.kill_operator();
+        let force = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=integration-team",
+            "-f",
+            "-",
+        ];
+        scenario.kubectl_with_input(&force, &manifest).done();
+        // The record is still there, and the Deployment controller copies it onto the ReplicaSet that it takes up again.
+        scenario
+            .eventually("the record to be copied", async || {
+                let sets = scenario.replica_sets("orders").await;
+                let is_marked = |set: &ReplicaSet| set.annotations().contains_key(ANNOTATION);
+                (sets.len() == 2 && sets.iter().all(is_marked)).then_some(())
+            })
+            .await;
+        scenario.start_operator();
+        assert_eq!(scenario.failure("session").await.reason, "DriftReverted");
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
 fn taken_out_with_the_restore_command() {
     scenario("restore-command", async |scenario| {
-        let absent = json!([{"name": "OTHER", "value": "1"}]);
-        for (name, environment) in [("literal", literal()), ("absent", absent)] {
-            scenario.deployed(name, &environment).await;
-            let before = json!(scenario.deployments().get(name).await.unwrap());
+        let awkward = r#"-Da="x y" -Db='<1>' -Dc=\\d+\u00e9 -Dd=$HOME,100%"#;
+        let variable =
+            |value: &str| json!([{"name": "JAVA_CUSTOM_OPTS", "value": value}, {"name": "OTHER", "value": "1"}]);
+        let edited = format!("JAVA_CUSTOM_OPTS=-Dfirst=1 {FLAG} -Dlast=2");
+        let cases = [
+            ("literal", literal(), None),
+            ("awkward", variable(awkward), None),
+            ("empty", json!([{"name": "JAVA_CUSTOM_OPTS"}]), None),
+            ("absent", json!([{"name": "OTHER", "value": "1"}]), None),
+            ("no-list", Value::Null, None),
+            ("edited", variable("-Dfirst=1"), Some(edited)),
+        ];
+        for (name, environment, _) in &cases {
+            scenario.deployed(name, environment).await;
+        }
+        let mut before = Vec::new();
+        for (name, ..) in &cases {
+            before.push(json!(scenario.deployments().get(name).await.unwrap()));
             scenario.create_session(name, name, &json!({}));
-            let status = scenario.reached(name, Phase::Injecting).await;
-            scenario.kill_operator();
-            let command = status.restore_command.unwrap();
+        }
+        let mut commands = Vec::new();
+        for (name, ..) in &cases {
+            let status = scenario.reached(name, Phase::Capturing).await;
+            commands.push(status.restore_command.unwrap());
+        }
+        scenario.kill_operator();
+        for (((name, _, edit), command), before) in cases.iter().zip(commands).zip(&before) {
+            if let Some(edit) = edit {
+                let target = format!("deployment/{name}");
+                scenario.kubectl(&["set", "env", &target, edit]).done();
+                scenario.rolled_out(name).await;
+            }
+            assert!(!command.contains("-Da=") && !command.contains("-Dfirst"), "{command}");
             kubectl::run(Command::new("sh").args(["-c", &command]), "").done();
             let after = json!(scenario.deployments().get(name).await.unwrap());
-            assert_eq!(after["spec"], before["spec"]);
             assert!(after["metadata"]["annotations"][ANNOTATION].is_null(), "{after:#}");
-            scenario.start_operator();
+            if edit.is_some() {
+                let environment = &after["spec"]["template"]["spec"]["containers"][0]["env"];
+                assert_eq!(environment[0]["value"], "-Dfirst=1 -Dlast=2");
+            } else {
+                assert_eq!(after["spec"], before["spec"], "{command}");
+            }
+        }
+        for (name, ..) in &cases {
+            scenario.rolled_out(name).await;
+            scenario.settled(name).await;
+            for set in scenario.replica_sets(name).await {
+                // One patch: at no moment was there a record without the flag, to be copied onto the owner's revision.
+                let has_flag = json!(set.spec).to_string().contains("javax.net.debug");
+                assert_eq!(set.annotations().contains_key(ANNOTATION), has_flag, "{set:#?}");
+            }
+        }
+        scenario.start_operator();
+        for (name, ..) in &cases {
             assert_eq!(scenario.failure(name).await.reason, "DriftReverted");
             scenario.assert_no_flag(name).await;
+            scenario.kubectl(&["rollout", "undo", &format!("deployment/{name}")]);
+            assert!(
+                !scenario.has_flag(name).await,
+                "{name}: kubectl rollout undo brought the flag back"
+            );
         }
     });
 }

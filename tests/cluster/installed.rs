@@ -31,7 +31,9 @@ fn standby_takes_over_in_mid_session() {
             kube::Api::<k8s_openapi::api::coordination::v1::Lease>::namespaced(scenario.client.clone(), &namespace);
         let leader = async || -> Option<String> {
             let lease = leases.list(&ListParams::default()).await.unwrap().items.pop()?;
-            lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
+            let holder = lease.spec?.holder_identity.filter(|holder| !holder.is_empty())?;
+            // The pod's name with a random suffix.
+            holder.rsplit_once('_').map(|(pod, _)| pod.to_owned())
         };
         let first = leader().await.unwrap();
         scenario.kubectl(&["delete", "pod", &first, "--wait=false"]).done();

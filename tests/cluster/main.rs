@@ -9,6 +9,8 @@ mod diagnosis;
 mod drift;
 mod endings;
 mod installed;
+mod leadership;
+mod leftovers;
 mod meanwhile;
 mod refusals;
 mod restoration;

@@ -35,6 +35,26 @@ fn edited_by_hand_with_the_flag_left_in() {
 }
 
 #[test]
+fn list_that_the_session_has_created_and_others_have_added_to() {
+    scenario("list-shared", async |scenario| {
+        scenario.deployed("orders", &Value::Null).await;
+        scenario.create_session("session", "orders", &json!({}));
+        scenario.reached("session", Phase::Capturing).await;
+        scenario
+            .kubectl(&["set", "env", "deployment/orders", "VERSION=2"])
+            .done();
+        scenario.rolled_out("orders").await;
+        scenario.stop_session("session");
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        let deployment = json!(scenario.deployments().get("orders").await.unwrap());
+        let environment = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert_eq!(*environment, json!([{"name": "VERSION", "value": "2"}]));
+        // The list itself stays, and must not be the operator's.
+        scenario.assert_no_flag("orders").await;
+    });
+}
+
+#[test]
 fn new_version_in_mid_session() {
     scenario("new-version", async |scenario| {
         scenario.deployed("orders", &literal()).await;

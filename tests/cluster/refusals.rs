@@ -174,6 +174,26 @@ fn workloads_in_which_no_pod_would_get_the_flag() {
         }
         .is_refused(scenario, "asleep", "asleep")
         .await;
+
+        let mut manifest = deployment("leaving", &literal());
+        manifest["metadata"]["finalizers"] = json!(["tlsdebug.example/kept"]);
+        scenario.apply(&manifest);
+        scenario.rolled_out("leaving").await;
+        scenario
+            .kubectl(&["delete", "deployment", "leaving", "--wait=false"])
+            .done();
+        let case = Case {
+            reason: "TargetIsBeingDeleted",
+            names: &["Deployment \"leaving\"", "Wait until it is gone", "new session"],
+            spec: json!({}),
+        };
+        // Its status counts what is deleted with it.
+        scenario.create_session("leaving", "leaving", &json!({}));
+        case.assert_status(&scenario.finished("leaving").await);
+        let without = json!({"metadata": {"finalizers": null}}).to_string();
+        scenario
+            .kubectl(&["patch", "deployment", "leaving", "--type", "merge", "--patch", &without])
+            .done();
     });
 }
 

@@ -73,6 +73,15 @@ fn literal_of_a_client_side_apply_comes_back() {
 }
 
 #[test]
+fn literal_that_json_may_write_in_two_ways_comes_back() {
+    scenario("literal-escapes", async |scenario| {
+        let value = r#"-Durl=https://bank.example/?a=1&b=<2> -Dc="x y" -Dd='\d+' -De=é"#;
+        let environment = json!([{"name": "JAVA_CUSTOM_OPTS", "value": value}]);
+        comes_back(scenario, &deployment("orders", &environment), without_force(scenario)).await;
+    });
+}
+
+#[test]
 fn empty_literal_comes_back() {
     scenario("literal-empty", async |scenario| {
         let environment = json!([{"name": "JAVA_CUSTOM_OPTS"}]);

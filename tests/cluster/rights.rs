@@ -1,6 +1,7 @@
 //! Rights that are missing, and admission that refuses: said with what to do about it, tried again at a slow pace, and
 //! carried on with when the way is free.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use tlsdebug::session::conditions::ConditionType;
 use crate::support::policies::MESSAGE;
 use crate::support::sessions::{condition, has_condition};
 use crate::support::workloads::literal;
-use crate::support::{Scenario, scenario};
+use crate::support::{Scenario, kubectl, scenario};
 
 #[test]
 fn rights_taken_away_in_mid_session() {
@@ -93,6 +94,89 @@ fn rights_missing_from_the_beginning() {
         scenario.stop_session("session");
         assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
         scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_not_waited_for_without_end() {
+    scenario("unreadable", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        scenario.deployed("payments", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("running", "orders", &json!({}));
+        scenario.reached("running", Phase::Capturing).await;
+
+        // Pods that it cannot see are no reason to leave the flag in.
+        scenario.revoke("pods", "list").await;
+        scenario.stop_session("running");
+        let status = scenario
+            .status_with("running", "to tell what cannot be read", |status| {
+                has_condition(status, ConditionType::TemplateRestored, "True", "TemplateRestored")
+                    && has_condition(status, ConditionType::Restored, "False", "Forbidden")
+            })
+            .await;
+        let message = &condition(&status, ConditionType::Restored).message;
+        assert!(
+            message.contains("cannot list") && message.contains("helm upgrade"),
+            "{message}"
+        );
+        assert!(!scenario.has_flag("orders").await);
+
+        scenario.revoke("deployments", "get").await;
+        scenario.create_session("waiting", "payments", &json!({"progressDeadline": "1m"}));
+        scenario
+            .status_with("waiting", "to tell what cannot be read", |status| {
+                has_condition(status, ConditionType::Accepted, "False", "Forbidden")
+            })
+            .await;
+        let failure = scenario.failure("waiting").await;
+        assert_eq!(failure.reason, "ProgressDeadlineExceeded");
+        for part in ["cannot get", "helm upgrade", "Deployment \"payments\""] {
+            assert!(
+                failure.message.contains(part),
+                "{part:?} is not in: {}",
+                failure.message
+            );
+        }
+        assert_eq!(scenario.status("running").await.phase, Phase::Restoring);
+        scenario.grant_rights();
+        assert_eq!(scenario.finished("running").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
+fn session_that_the_operator_may_not_let_go() {
+    scenario("finalizer-kept", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        for name in ["by-itself", "by-hand"] {
+            scenario.create_session(name, "orders", &json!({}));
+            scenario.reached(name, Phase::Capturing).await;
+            scenario.revoke("tlsdebugsessions", "patch").await;
+            scenario
+                .kubectl(&["delete", "tlsdebugsession", name, "--wait=false"])
+                .done();
+            let status = scenario
+                .status_with(name, "to tell of the missing right", |status| {
+                    has_condition(status, ConditionType::Restored, "True", "Forbidden")
+                })
+                .await;
+            assert_eq!(status.phase, Phase::Completed);
+            let message = &condition(&status, ConditionType::Restored).message;
+            for part in [name, "cannot patch", "helm upgrade", "Nothing is left to restore"] {
+                assert!(message.contains(part), "{part:?} is not in: {message}");
+            }
+            scenario.assert_as_before("orders", &before).await;
+            if name == "by-hand" {
+                let (_, command) = message.split_once("; ").unwrap();
+                let (command, _) = command.split_once(" lets the session go").unwrap();
+                kubectl::run(Command::new("sh").args(["-c", command]), "").done();
+            } else {
+                scenario.grant_rights();
+            }
+            scenario.gone(name).await;
+        }
     });
 }
 

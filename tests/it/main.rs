@@ -10,5 +10,6 @@ mod diagnosis_logs;
 mod exact_restore;
 mod lab;
 mod packaging;
+mod page;
 mod rooms;
 mod session_life;

@@ -7,7 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use tlsdebug::diagnosis::report::{Certainty, Finding, HandshakeCounts, Peer, Report, Side, Verdict};
 use tlsdebug::operator::capture::Captured;
-use tlsdebug::operator::observe::{self, DebugPod, DebugReplicaSet, Observed};
+use tlsdebug::operator::observe::{self, DebugPod, DebugReplicaSet, Observed, Remains};
+use tlsdebug::operator::plan::undo::Step;
 use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
 use tlsdebug::session::{Phase, TLSDebugSession};
 use tlsdebug::workload::{ANNOTATION, Workload};
@@ -20,6 +21,8 @@ struct World {
     debug_replicas: Option<i32>,
     captured: Captured,
     pods_become_ready: bool,
+    /// What the operator may not read: the workload with it.
+    unreadable: Option<String>,
 }
 
 /// Where the operator is killed.
@@ -55,11 +58,12 @@ impl World {
             debug_replicas: None,
             captured: Captured::default(),
             pods_become_ready: true,
+            unreadable: None,
         }
     }
 
     fn workload(&self) -> Option<Workload> {
-        let deployment = self.deployment.clone()?;
+        let deployment = self.deployment.clone().filter(|_| self.unreadable.is_none())?;
         Some(Workload::from(
             serde_json::from_value::<Deployment>(deployment).unwrap(),
         ))
@@ -76,12 +80,15 @@ impl World {
             is_guarded: true,
             session,
             workload,
-            debug_replica_sets: replicas.into_iter().map(replica_set).collect(),
-            debug_pods: replicas
-                .filter(|count| *count > 0)
-                .into_iter()
-                .map(|_| self.pod())
-                .collect(),
+            remains: Remains {
+                replica_sets: replicas.into_iter().map(replica_set).collect(),
+                pods: replicas
+                    .filter(|count| *count > 0)
+                    .into_iter()
+                    .map(|_| self.pod())
+                    .collect(),
+            },
+            unreadable: self.unreadable.clone(),
             captured: self.captured.clone(),
         }
     }
@@ -91,6 +98,7 @@ impl World {
             name: "orders-debug".into(),
             uid: "p-1".into(),
             ready: self.pods_become_ready,
+            created: None,
             terminating: false,
             restarts: Some(0),
             waiting: (!self.pods_become_ready).then(|| "ImagePullBackOff".to_owned()),
@@ -102,7 +110,7 @@ impl World {
             Action::None => {}
             Action::AddFinalizer => self.session.as_mut().unwrap().metadata.finalizers = Some(vec![FINALIZER.into()]),
             Action::RemoveFinalizer | Action::DeleteSession => self.session = None,
-            Action::Inject(patch) | Action::Restore(patch) => {
+            Action::Inject(patch) | Action::Undo(Step::Restore(patch)) => {
                 let deployment = self.deployment.as_mut().unwrap();
                 json_patch::patch(deployment, patch).expect("its preconditions hold");
                 let generation = json!(deployment["metadata"]["generation"].as_i64().unwrap() + 1);
@@ -110,11 +118,13 @@ impl World {
                 deployment["status"]["observedGeneration"] = generation;
                 self.debug_replicas = Some(i32::from(matches!(action, Action::Inject(_))));
             }
-            Action::GiveOwnershipBack { managed_fields, .. } => {
+            Action::Undo(Step::GiveOwnershipBack { managed_fields, .. }) => {
                 self.deployment.as_mut().unwrap()["metadata"]["managedFields"] = json!(managed_fields);
             }
-            Action::UnmarkReplicaSet(_) => unreachable!("no revision of the owner's bears the record here"),
-            Action::DeleteReplicaSet(set) => {
+            Action::Undo(Step::UnmarkReplicaSet(_)) => {
+                unreachable!("no revision of the owner's bears the record here")
+            }
+            Action::Undo(Step::DeleteReplicaSet(set)) => {
                 assert_eq!(set.replicas, 0);
                 self.debug_replicas = None;
             }

@@ -2,11 +2,11 @@
 
 use kube::ResourceExt;
 
+use super::undo::{self, Step, Undo};
 use super::{Action, Draft, Plan, instant};
-use crate::operator::observe::DebugReplicaSet;
 use crate::session::conditions::ConditionType;
 use crate::session::{Phase, TLSDebugSession};
-use crate::workload::{Workload, ownership, restore};
+use crate::workload::{Workload, ownership};
 
 impl Draft<'_> {
     pub(super) fn ending(mut self, is_deleted: bool) -> Plan {
@@ -25,68 +25,43 @@ impl Draft<'_> {
         }
         let observed = self.observed;
         if let Some((workload, change)) = self.change() {
-            let is_held_by_another = matches!(workload.record(), Some(Ok(_))) && self.own_record().is_none();
-            let has_record = self.own_record().is_some();
-            let path = ownership::value_path(&change.container, &change.variable);
-            if has_record || (!is_held_by_another && restore::carries_flag(workload, &change)) {
-                if self.note_editors(workload, &path) {
+            let session_uid = observed.session.uid().unwrap_or_default();
+            let next = undo::next(workload, &change, &session_uid, &observed.remains);
+            if let Undo::Write(Step::Restore(_)) = next {
+                if self.note_editors(workload, &ownership::value_path(&change.container, &change.variable)) {
                     return self.now(Action::None);
                 }
-                let (patch, _) = restore::plan(workload, &change);
-                return self.now(Action::Restore(patch));
+            } else {
+                self.set(
+                    ConditionType::Injected,
+                    false,
+                    "FlagRemoved",
+                    "The flag is no longer in the pod template.",
+                );
+                self.set(
+                    ConditionType::TemplateRestored,
+                    true,
+                    "TemplateRestored",
+                    "The pod template is what it was before, or what others have made of it since.",
+                );
             }
-            self.set(
-                ConditionType::Injected,
-                false,
-                "FlagRemoved",
-                "The flag is no longer in the pod template.",
-            );
-            self.set(
-                ConditionType::TemplateRestored,
-                true,
-                "TemplateRestored",
-                "The pod template is what it was before, or what others have made of it since.",
-            );
-            if let Some(managed_fields) = ownership::given_back(&workload.metadata, &change.owners, &path) {
-                let resource_version = workload.metadata.resource_version.clone().unwrap_or_default();
-                return self.now(Action::GiveOwnershipBack {
-                    managed_fields,
-                    resource_version,
-                });
+            match next {
+                Undo::Write(step) => return self.now(Action::Undo(step)),
+                Undo::Wait | Undo::Done if self.note_unreadable() => return self.wait(None),
+                Undo::Wait => {
+                    self.pods_are_ending(workload);
+                    return self.wait(None);
+                }
+                Undo::Done => self.restored(),
             }
-            let sets = &observed.debug_replica_sets;
-            if let Some(set) = sets.iter().find(|set| !set.carries_flag) {
-                return self.now(Action::UnmarkReplicaSet(set.clone()));
-            }
-            // Until the controller has seen the restored template it may still make a ReplicaSet of the one with the flag.
-            // Where nothing becomes ready, neither before nor with the flag, it keeps both for ever: pods that serve nobody
-            // are not waited for. A paused controller would put none in their place.
-            let is_idle =
-                |set: &&DebugReplicaSet| set.replicas == 0 || (set.ready_replicas == 0 && !workload.rollout.paused);
-            if workload.rollout.observed
-                && let Some(set) = sets.iter().find(is_idle)
-            {
-                return self.now(Action::DeleteReplicaSet(set.clone()));
-            }
-            let has_pods = observed.debug_pods.iter().any(|pod| !pod.terminating);
-            if has_pods || !sets.is_empty() || !workload.rollout.observed {
-                self.pods_are_ending(workload);
-                return self.wait(None);
-            }
+        } else if self.note_unreadable() {
+            return self.wait(None);
         } else if self.status.injection.is_some() {
             let message = "The workload that carried the flag is gone. Pods that were left behind on purpose (kubectl delete \
                            --cascade=orphan) carry it until they end.";
             self.set(ConditionType::Injected, false, "TargetGone", message);
             self.set(ConditionType::TemplateRestored, true, "TargetGone", message);
             self.set(ConditionType::Restored, true, "TargetGone", message);
-        }
-        if self.change().is_some() {
-            self.set(
-                ConditionType::Restored,
-                true,
-                "Restored",
-                "No pod carries the flag, and no revision leads back to it.",
-            );
         }
         if self.observed.session.spec.ttl_after_finished.is_some() && is_created_anew(&self.observed.session) {
             self.status.warnings.push(
@@ -112,10 +87,7 @@ impl Draft<'_> {
     /// Ownership goes to whoever has edited the value during the session, where somebody has; reported before the value is
     /// written, because that makes the operator its owner. Returns whether there is something to report.
     fn note_editors(&mut self, workload: &Workload, path: &[String]) -> bool {
-        let editors: Vec<_> = ownership::owners(&workload.metadata, path)
-            .into_iter()
-            .filter(|owner| owner.manager != ownership::FIELD_MANAGER)
-            .collect();
+        let editors = ownership::owners(&workload.metadata, path);
         match &mut self.status.injection {
             Some(injection) if !editors.is_empty() && injection.change.owners != editors => {
                 injection.change.owners = editors;

@@ -66,7 +66,8 @@ impl Draft<'_> {
         let is_read = |uid: &String| captured.pods.iter().any(|read| read.uid == *uid);
         for pod in self
             .observed
-            .debug_pods
+            .remains
+            .pods
             .iter()
             .filter(|pod| pod.restarts.is_some() && !is_read(&pod.uid))
         {

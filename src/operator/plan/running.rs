@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Action, Draft, Plan, duration, instant, since, starting, time};
+use super::{Action, Draft, Plan, duration, instant, since, time};
 use crate::operator::observe::change;
 use crate::session::conditions::ConditionType;
 use crate::session::status::InjectionSummary;
 use crate::session::{Failure, Phase, StopWhen};
 use crate::workload::record::{Change, Record};
-use crate::workload::{Workload, ownership, restore};
+use crate::workload::{Workload, by_hand, ownership, restore};
 
 /// By how much the clocks of two nodes may differ, after a change of leader.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
@@ -33,6 +33,7 @@ impl<'a> Draft<'a> {
             "FlagInTemplate",
             "Pods carry the flag until the session ends.",
         );
+        self.note_unreadable();
         if let Some(end) = self.end() {
             return self.restore_because(end);
         }
@@ -55,7 +56,7 @@ impl<'a> Draft<'a> {
             return;
         };
         let Some(record) = self.own_record() else { return };
-        self.status.restore_command = Some(starting::restore_command(workload, &record.change));
+        self.status.restore_command = Some(by_hand::restore_command(workload, &record.change));
         self.status.injection = Some(InjectionSummary {
             uid: workload.uid().to_owned(),
             change: record.change,
@@ -80,7 +81,12 @@ impl<'a> Draft<'a> {
         if self.status.phase != Phase::Injecting {
             return;
         }
-        let is_ready = self.observed.debug_pods.iter().any(|pod| pod.ready && !pod.terminating);
+        let is_ready = self
+            .observed
+            .remains
+            .pods
+            .iter()
+            .any(|pod| pod.ready && !pod.terminating);
         if !is_ready && self.observed.captured.debug_records == 0 {
             return;
         }
@@ -115,28 +121,19 @@ impl<'a> Draft<'a> {
                 message,
             }))
         };
-        let Some((workload, change)) = self.change() else {
+        let change = self.change();
+        if let Some((workload, change)) = &change
+            && !restore::carries_flag(workload, change)
+        {
+            return Some(self.reverted(workload, change));
+        }
+        if change.is_none() && self.observed.unreadable.is_none() {
             return failed(
                 "TargetGone",
                 format!(
                     "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. \
                      Create a new session.",
                     spec.target.kind, spec.target.name
-                ),
-            );
-        };
-        if !restore::carries_flag(workload, &change) {
-            let injected = since(&self.status.conditions, ConditionType::Injected);
-            let manager = last_manager(workload, &change, injected);
-            let who = manager.map_or_else(|| "Somebody".to_owned(), |manager| format!("Field manager {manager:?}"));
-            return failed(
-                "DriftReverted",
-                format!(
-                    "{who} took the flag out of {} before the session ended. A tool that keeps the \
-                     workload as its own source says (Argo CD, Flux, another operator) must be told to leave {} alone, or \
-                     must carry the flag itself.",
-                    workload.title(),
-                    change.variable
                 ),
             );
         }
@@ -181,12 +178,14 @@ impl<'a> Draft<'a> {
         } else if self.progress_deadline().is_some_and(|deadline| deadline <= self.now) {
             let waiting = self
                 .observed
-                .debug_pods
+                .remains
+                .pods
                 .iter()
                 .find_map(|pod| pod.waiting.as_ref().map(|why| (&pod.name, why)));
             let detail = match waiting {
                 Some((pod, why)) => format!(" Pod {pod} waits: {why}."),
-                None if self.observed.debug_pods.is_empty() => {
+                None if self.observed.unreadable.is_some() => " The operator may not read its pods.".to_owned(),
+                None if self.observed.remains.pods.is_empty() => {
                     " No pod with the flag was created: look at the workload's events and quotas.".to_owned()
                 }
                 None => " A pod with the flag is there but not ready: look at its events.".to_owned(),
@@ -197,6 +196,22 @@ impl<'a> Draft<'a> {
             );
         }
         None
+    }
+
+    fn reverted(&self, workload: &Workload, change: &Change) -> End {
+        let injected = since(&self.status.conditions, ConditionType::Injected);
+        let manager = last_manager(workload, change, injected);
+        let who = manager.map_or_else(|| "Somebody".to_owned(), |manager| format!("Field manager {manager:?}"));
+        End::Failed(Failure {
+            reason: "DriftReverted".to_owned(),
+            message: format!(
+                "{who} took the flag out of {} before the session ended. A tool that keeps the \
+                 workload as its own source says (Argo CD, Flux, another operator) must be told to leave {} alone, or \
+                 must carry the flag itself.",
+                workload.title(),
+                change.variable
+            ),
+        })
     }
 
     /// Ends reading and begins to restore; the last findings are in the status already.
@@ -223,11 +238,7 @@ impl<'a> Draft<'a> {
 /// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
 fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
     let path = ownership::value_path(&change.container, &change.variable);
-    let owners = ownership::owners(&workload.metadata, &path);
-    if let Some(owner) = owners
-        .into_iter()
-        .find(|owner| owner.manager != ownership::FIELD_MANAGER)
-    {
+    if let Some(owner) = ownership::owners(&workload.metadata, &path).into_iter().next() {
         return Some(owner.manager);
     }
     let entries = workload.metadata.managed_fields.iter().flatten();

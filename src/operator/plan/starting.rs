@@ -7,9 +7,9 @@ use super::{Action, Draft, Plan, created, duration, instant};
 use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::{self, ConditionType};
 use crate::session::{Phase, Strategy, TargetKind};
+use crate::workload::Injection;
 use crate::workload::inject::{self, Request};
-use crate::workload::record::{Change, SessionReference};
-use crate::workload::{ANNOTATION, Injection, Workload};
+use crate::workload::record::SessionReference;
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -108,6 +108,24 @@ impl Draft<'_> {
         }
     }
 
+    /// What the operator may not read it cannot decide upon; that may pass.
+    pub(super) fn starting_blind(self) -> Plan {
+        let session = &self.observed.session;
+        let message = super::unreadable(self.observed.unreadable.as_deref().unwrap_or_default());
+        let deadline = created(session).map(|created| created + duration(&session.spec.progress_deadline));
+        if deadline.is_none_or(|deadline| deadline > self.now) {
+            return self.refused_for_now("Forbidden", &message, deadline);
+        }
+        // An operator that ended between the change and its report may have made it.
+        let target = &session.spec.target;
+        let message = format!(
+            "The session could not begin within spec.progressDeadline. {message} Should {} {:?} carry the flag, it is taken \
+             out as soon as the operator may read it.",
+            target.kind, target.name
+        );
+        self.fail_untouched("ProgressDeadlineExceeded", &message)
+    }
+
     fn refused_for_now(mut self, reason: &str, message: &str, deadline: Option<Timestamp>) -> Plan {
         self.set(ConditionType::Accepted, false, reason, message);
         self.status.summary = Some(message.to_owned());
@@ -143,24 +161,4 @@ impl Draft<'_> {
         );
         self.running()
     }
-}
-
-/// A command that undoes the change by hand. A value of the variable is never in it.
-pub(super) fn restore_command(workload: &Workload, change: &Change) -> String {
-    let object = format!(
-        "-n {} {}/{}",
-        workload.metadata.namespace.as_deref().unwrap_or_default(),
-        workload.kind.to_string().to_lowercase(),
-        workload.name()
-    );
-    let (container, variable) = (&change.container, &change.variable);
-    let setting = if change.entry_created {
-        format!("{variable}-")
-    } else {
-        format!(
-            r#""{variable}=$(kubectl get {object} -o jsonpath='{{.spec.template.spec.containers[?(@.name=="{container}")].env[?(@.name=="{variable}")].value}}' | sed 's/ *{}//')""#,
-            change.flag()
-        )
-    };
-    format!("kubectl set env {object} -c {container} {setting} && kubectl annotate {object} {ANNOTATION}-")
 }

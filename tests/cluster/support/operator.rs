@@ -1,5 +1,6 @@
 //! The operator as a process, with the rights that the chart gives it.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -19,16 +20,50 @@ pub const ACCOUNT: &str = "tlsdebug";
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/tlsdebug");
 const RELEASE: &str = "installed";
 
-/// A running operator; dropping it kills it.
+/// A running operator; dropping it kills it, stopped or not.
 pub struct Operator {
-    child: Child,
+    child: RefCell<Child>,
     admin_address: String,
 }
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Operator {
+    /// Sends it a signal, such as STOP.
+    pub fn signal(&self, name: &str) {
+        kubectl::run(
+            Command::new("kill").args([&format!("-{name}"), &self.child.borrow().id().to_string()]),
+            "",
+        )
+        .done();
+    }
+
+    /// Whether it has ended, and if so whether with success.
+    pub fn ended(&self) -> Option<bool> {
+        self.child
+            .borrow_mut()
+            .try_wait()
+            .unwrap()
+            .map(|status| status.success())
+    }
+
+    /// What its admin port says to GET `path`.
+    pub fn ask(&self, path: &str) -> String {
+        let mut answer = String::new();
+        let mut connection = TcpStream::connect(&self.admin_address).unwrap();
+        write!(
+            connection,
+            "GET {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
     }
 }
 
@@ -120,8 +155,17 @@ impl Scenario {
         self.operator.replace(Some(operator));
     }
 
-    /// Starts an operator for the scenario's namespace; it is killed when it is dropped.
+    /// Starts one more operator for the scenario's namespace.
     pub fn another_operator(&self) -> Operator {
+        self.operator_with(LOG, &[])
+    }
+
+    /// Starts a replica that acts only while it holds the scenario's lease. All of them have the same name.
+    pub fn replica(&self, log: &str) -> Operator {
+        self.operator_with(log, &["--lease-namespace", &self.namespace])
+    }
+
+    fn operator_with(&self, log: &str, arguments: &[&str]) -> Operator {
         let kubeconfig = self.path("operator.kubeconfig");
         if !kubeconfig.exists() {
             let token = self.kubectl(&["create", "token", ACCOUNT]).done();
@@ -133,7 +177,7 @@ impl Scenario {
         // Free now; that another process takes it before the operator does is unlikely.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let admin_address = free.to_string();
-        let log = File::options().create(true).append(true).open(self.path(LOG)).unwrap();
+        let log = File::options().create(true).append(true).open(self.path(log)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_tlsdebug"))
             .args([
                 "operator",
@@ -142,6 +186,7 @@ impl Scenario {
                 "--admin-address",
                 &admin_address,
             ])
+            .args(arguments)
             // The policy guards a whole cluster; here every namespace is on its own.
             .args(["--require-admission-policy", "false"])
             .env("KUBECONFIG", kubeconfig)
@@ -149,7 +194,10 @@ impl Scenario {
             .stderr(log)
             .spawn()
             .unwrap();
-        Operator { child, admin_address }
+        Operator {
+            child: RefCell::new(child),
+            admin_address,
+        }
     }
 
     /// Ends the operator as a lost node would: with no time for a last word.
@@ -159,18 +207,18 @@ impl Scenario {
 
     /// One of the operator's counters.
     pub fn counter(&self, name: &str) -> u64 {
+        self.metric(&format!("{name}_total"))
+    }
+
+    /// One of the operator's metrics.
+    pub fn metric(&self, name: &str) -> u64 {
         let operator = self.operator.borrow();
         let operator = operator.as_ref().expect("the operator runs");
-        let mut answer = String::new();
-        let mut connection = TcpStream::connect(&operator.admin_address).unwrap();
-        connection
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        connection.read_to_string(&mut answer).unwrap();
+        let answer = operator.ask("/metrics");
         let line = answer
             .lines()
-            .find_map(|line| line.strip_prefix(&format!("tlsdebug_{name}_total ")));
-        line.unwrap_or_else(|| panic!("no counter {name} in {answer}"))
+            .find_map(|line| line.strip_prefix(&format!("tlsdebug_{name} ")));
+        line.unwrap_or_else(|| panic!("no metric {name} in {answer}"))
             .parse()
             .unwrap()
     }

@@ -26,6 +26,15 @@ impl Scenario {
             .done();
     }
 
+    /// Deletes a session and takes its finalizer off by force.
+    pub fn remove_by_force(&self, name: &str) {
+        self.kubectl(&["delete", "tlsdebugsession", name, "--wait=false"])
+            .done();
+        let without = json!({"metadata": {"finalizers": null}}).to_string();
+        self.kubectl(&["patch", "tlsdebugsession", name, "--type", "merge", "--patch", &without])
+            .done();
+    }
+
     /// Reads a session.
     pub async fn session(&self, name: &str) -> Option<TLSDebugSession> {
         self.sessions().get_opt(name).await.unwrap()

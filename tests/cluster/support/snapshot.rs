@@ -4,6 +4,8 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
+use tlsdebug::workload::ANNOTATION;
+
 use super::Scenario;
 
 /// A Deployment, its field owners and its ReplicaSets, less what time and controllers change by themselves.
@@ -12,6 +14,13 @@ pub struct Snapshot {
     object: Value,
     owners: Vec<Value>,
     replica_sets: Vec<Value>,
+}
+
+impl Snapshot {
+    /// The ReplicaSets.
+    pub fn replica_sets(&self) -> &[Value] {
+        &self.replica_sets
+    }
 }
 
 impl Scenario {
@@ -61,13 +70,23 @@ impl Scenario {
         self.assert_no_flag(name).await;
     }
 
-    /// Makes sure that neither template, ReplicaSet nor pod of a Deployment carries the flag.
+    /// Makes sure that neither template, ReplicaSet nor pod of a Deployment carries the flag, and that nothing else of a
+    /// session is on them.
     pub async fn assert_no_flag(&self, name: &str) {
+        let metadata = json!(self.deployments().get(name).await.unwrap().metadata).to_string();
+        for trace in [ANNOTATION, "\"manager\":\"tlsdebug\""] {
+            assert!(!metadata.contains(trace), "{trace} is left on {name}: {metadata}");
+        }
         assert!(!self.has_flag(name).await, "the template of {name} carries the flag");
         for set in self.replica_sets(name).await {
             assert!(
                 !carries_flag(&json!(set.spec)),
                 "ReplicaSet {} leads back to the flag",
+                set.name_any()
+            );
+            assert!(
+                !set.annotations().contains_key(ANNOTATION),
+                "ReplicaSet {} bears a copy of the record",
                 set.name_any()
             );
         }

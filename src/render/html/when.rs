@@ -1,0 +1,111 @@
+//! Times as logs print them, made comparable.
+
+use jiff::civil::DateTime;
+use jiff::fmt::strtime;
+
+/// A printed time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// Milliseconds since 1970 on the clock that was printed, whatever its zone.
+    pub(super) clock: i64,
+    /// How far that clock is ahead of UTC, in milliseconds, where its zone says so clearly.
+    ahead: Option<i64>,
+}
+
+impl Moment {
+    /// The time on the clock of `other`, as far as both zones are clear.
+    pub(super) fn on_clock_of(self, other: Moment) -> i64 {
+        match (self.ahead, other.ahead) {
+            (Some(from), Some(to)) => self.clock - from + to,
+            _ => self.clock,
+        }
+    }
+}
+
+/// Reads `2026-11-23 14:54:54.220 GMT`, or `Nov 23, 2026 2:57:06 PM` of `java.util.logging`.
+///
+/// The hour is that of Java's pattern letter `k` in JSSE's records, from 1 to 24: 24:10 is ten minutes after midnight.
+pub(super) fn moment(text: &str) -> Option<Moment> {
+    if let (Some(date), Some(time)) = (text.get(..10), text.get(11..23)) {
+        let time = match time.strip_prefix("24:") {
+            Some(rest) => format!("00:{rest}"),
+            None => time.to_owned(),
+        };
+        if let Ok(at) = format!("{date}T{time}").parse::<DateTime>() {
+            return Some(Moment {
+                clock: clock(at)?,
+                ahead: ahead(text.get(23..).unwrap_or_default().trim()),
+            });
+        }
+    }
+    let at = strtime::parse("%b %d, %Y %I:%M:%S %p", text).ok()?.to_datetime().ok()?;
+    Some(Moment {
+        clock: clock(at)?,
+        ahead: None,
+    })
+}
+
+/// The zone behind a printed time, such as `GMT`.
+pub(super) fn zone(text: &str) -> &str {
+    let rest = text.get(23..).unwrap_or_default().trim();
+    if text.get(11..23).is_some_and(|time| time.contains(':'))
+        && text.as_bytes().first().is_some_and(u8::is_ascii_digit)
+    {
+        rest
+    } else {
+        ""
+    }
+}
+
+fn clock(at: DateTime) -> Option<i64> {
+    Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
+}
+
+/// `GMT`, `UTC`, `GMT-05:00`; the names of other zones are ambiguous.
+fn ahead(zone: &str) -> Option<i64> {
+    let rest = ["GMT", "UTC"].iter().find_map(|name| zone.strip_prefix(name))?;
+    if rest.is_empty() {
+        return Some(0);
+    }
+    let (hours, minutes) = rest.get(1..)?.split_once(':')?;
+    let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+    match rest.as_bytes()[0] {
+        b'+' => Some(minutes * 60_000),
+        b'-' => Some(-minutes * 60_000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hour_after_midnight_is_the_twenty_fourth() {
+        let midnight = moment("2026-11-23 24:10:00.500 GMT").unwrap();
+        assert_eq!(
+            midnight.clock - moment("2026-11-22 23:59:59.500 GMT").unwrap().clock,
+            601_000
+        );
+    }
+
+    #[test]
+    fn clear_zones_are_comparable() {
+        let (here, there) = (
+            moment("2026-11-23 14:00:00.000 GMT").unwrap(),
+            moment("2026-11-23 09:00:00.000 GMT-05:00").unwrap(),
+        );
+        assert_eq!(there.on_clock_of(here), here.clock);
+        assert_eq!(zone("2026-11-23 09:00:00.000 GMT-05:00"), "GMT-05:00");
+    }
+
+    #[test]
+    fn other_layouts() {
+        assert_eq!(
+            moment("Nov 23, 2026 2:57:06 PM").unwrap().clock,
+            moment("2026-11-23 14:57:06.000 CET").unwrap().clock
+        );
+        assert_eq!(moment("yesterday"), None);
+        assert_eq!(zone("Nov 23, 2026 2:57:06 PM"), "");
+    }
+}

@@ -62,15 +62,7 @@ impl Tracker {
                 false
             }
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
-            // Only on the thread that the handshake runs on: an event loop closes finished connections as well.
-            Kind::InboundClosed if self.here(&origin, Outcome::Open).is_some() => {
-                let failure = Failure {
-                    message: "Connection or inbound has closed".to_owned(),
-                    ..Failure::default()
-                };
-                self.fail(failure, &origin, lines)
-            }
-            Kind::InboundClosed => false,
+            Kind::InboundClosed => self.inbound_closed(&origin, lines),
             Kind::NoServerKey => {
                 let here = self.here(&origin, Outcome::Open);
                 if let Some(handshake) = here.map(|index| &mut self.followed[index]) {
@@ -365,6 +357,18 @@ impl Tracker {
             .filter(|(_, handshake)| handshake.runs_on(&origin.thread_id, &origin.thread));
         let (index, handshake) = here.max_by_key(|(_, handshake)| handshake.active)?;
         (handshake.outcome == outcome).then_some(index)
+    }
+
+    /// Only on the thread that the handshake runs on: an event loop closes finished connections as well.
+    fn inbound_closed(&mut self, origin: &Origin, lines: Vec<Line>) -> bool {
+        if self.here(origin, Outcome::Open).is_none() {
+            return false;
+        }
+        let failure = Failure {
+            message: "Connection or inbound has closed".to_owned(),
+            ..Failure::default()
+        };
+        self.fail(failure, origin, lines)
     }
 
     /// Closing failed: matters only where the server may have refused this client after it had finished.

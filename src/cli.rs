@@ -1,11 +1,14 @@
 //! The command line: one file per subcommand.
 
+mod clues;
 mod compressed;
+mod content;
 pub mod crd;
 mod diagnose;
 mod live;
 pub mod operator;
 mod progress;
+mod sources;
 
 use std::io;
 use std::process::ExitCode;

@@ -8,6 +8,7 @@
 pub mod act;
 pub mod admin;
 pub mod capture;
+pub mod context;
 pub mod events;
 pub mod lease;
 pub mod observe;
@@ -36,8 +37,8 @@ use tower::BoxError;
 use tower::filter::FilterLayer;
 
 use crate::session::TLSDebugSession;
+use context::{Context, Scope};
 use lease::{Held, LeaderLease};
-use reconcile::{Context, Scope};
 pub use settings::Settings;
 
 /// How often the controller is asked for a sign of life.

@@ -6,7 +6,7 @@ mod text;
 use crate::diagnosis::report::Report;
 
 pub use html::html;
-pub use text::{Style, text};
+pub use text::{Style, text, text_of_part};
 
 /// The report as JSON, the contract of `--output json`.
 pub fn json(report: &Report) -> serde_json::Result<String> {

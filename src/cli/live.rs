@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::compressed;
+use super::content::Content;
 use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Certainty, Report};
 
@@ -30,27 +31,18 @@ enum Message {
     Interrupted,
 }
 
-/// Why reading ended before the input did.
-pub(super) struct Cut {
-    /// The reason.
-    pub(super) error: io::Error,
-    /// Bytes of the content that were read before.
-    pub(super) length: u64,
-}
-
 /// Reads standard input to its end, or to the first interrupt, after which the report is still given.
 ///
-/// `announce` is called while more may come; only compressed content that is cut off takes nothing back.
-pub(super) fn read(diagnoser: &mut Diagnoser, mut announce: impl FnMut(&Diagnoser)) -> io::Result<Option<Cut>> {
+/// `announce` is called while more may come.
+pub(super) fn read(content: &mut Content, mut announce: impl FnMut(&Diagnoser)) -> io::Result<()> {
     let (send, messages) = sync_channel(WAITING);
     let (give_back, empty) = channel();
     let interrupts = send.clone();
     thread::spawn(move || wait_for_interrupt(&interrupts));
     thread::spawn(move || pump(&send, &empty));
-    let mut told = (diagnoser.revision(), Instant::now());
-    let mut length = 0;
+    let mut told = (content.diagnoser.revision(), Instant::now());
     loop {
-        let changed = diagnoser.revision() != told.0;
+        let changed = content.diagnoser.revision() != told.0;
         let message = if changed {
             messages.recv_timeout(QUIET)
         } else {
@@ -58,23 +50,19 @@ pub(super) fn read(diagnoser: &mut Diagnoser, mut announce: impl FnMut(&Diagnose
         };
         let quiet = matches!(message, Err(RecvTimeoutError::Timeout));
         if quiet || (changed && told.1.elapsed() > BUSY) {
-            announce(diagnoser);
-            told = (diagnoser.revision(), Instant::now());
+            announce(&content.diagnoser);
+            told = (content.diagnoser.revision(), Instant::now());
         }
         match message {
             Ok(Message::Chunk(chunk)) if !chunk.is_empty() => {
-                diagnoser.feed(&chunk);
-                length += chunk.len() as u64;
+                content.take(&chunk);
                 // Nobody takes it back once the input has ended.
                 let _ = give_back.send(chunk);
             }
-            Ok(Message::Failed { error, compressed }) if compressed && length > 0 => {
-                return Ok(Some(Cut { error, length }));
-            }
-            Ok(Message::Failed { error, .. }) => return Err(error),
+            Ok(Message::Failed { error, compressed }) => return content.break_off(error, compressed),
             Err(RecvTimeoutError::Timeout) => {}
             // An empty chunk is the end.
-            Ok(Message::Chunk(_) | Message::Interrupted) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Ok(Message::Chunk(_) | Message::Interrupted) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
 }

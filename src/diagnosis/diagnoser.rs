@@ -31,6 +31,8 @@ pub struct Diagnoser {
     unexplained: u64,
     /// Settled handshakes that never got an answer.
     unanswered: u64,
+    /// Settled handshakes without an end in which this client had no certificate to send.
+    without_certificate: u64,
     key_material: bool,
     revision: u64,
     journal: Option<Rows>,
@@ -58,6 +60,7 @@ impl Diagnoser {
             groups: Vec::new(),
             unexplained: 0,
             unanswered: 0,
+            without_certificate: 0,
             key_material: false,
             revision: 0,
             journal: None,
@@ -259,6 +262,7 @@ impl Diagnoser {
         for handshake in settled {
             count(&mut self.settled, &handshake);
             self.unanswered += u64::from(handshake.is_unanswered());
+            self.without_certificate += u64::from(lacked_certificate(&handshake));
             if handshake.outcome() == Outcome::Failed {
                 self.group(handshake);
             } else if let Some(journal) = &mut self.journal {
@@ -371,6 +375,15 @@ impl Diagnoser {
             .count();
         let unanswered = self.unanswered + followed as u64;
         let source = &self.source;
+        let followed = self.tracker.followed().iter();
+        let without =
+            self.without_certificate + followed.filter(|handshake| lacked_certificate(handshake)).count() as u64;
+        if without > 0 {
+            return format!(
+                "{source}: {incomplete} {plural} no end in this log; in {without} of them the server asked for a client certificate and this \
+                 client had none to send. A server that insists on one ends the handshake then (ClientCertificateMissing)"
+            );
+        }
         if unanswered == 0 {
             return format!("{source}: {incomplete} {plural} no end in this log");
         }
@@ -427,6 +440,11 @@ fn count(counts: &mut HandshakeCounts, handshake: &Handshake) {
         Outcome::Failed => counts.failed += 1,
         Outcome::Open => counts.incomplete += 1,
     }
+}
+
+/// Whether its end is not in the log and this client was asked for a certificate that it did not have.
+fn lacked_certificate(handshake: &Handshake) -> bool {
+    handshake.outcome() == Outcome::Open && handshake.no_client_certificate
 }
 
 fn random(handshake: &Handshake) -> Option<String> {

@@ -52,14 +52,15 @@ fn explain(finding: &mut Finding, reason: &Finding) {
         Side::Client => "client",
         Side::Server => "server",
     };
+    // In quotation marks: what it calls "this JVM" is the other end's.
     finding.explanation = format!(
-        "The log of the other end holds the same connection and tells the reason: {} ({}). {}",
+        "The {end}'s log holds the same connection and tells the reason: {}, \"{}\". {}",
         reason.cause, reason.summary, finding.explanation
     );
     if finding.cause != reason.cause && reason.certainty == Certainty::Proven {
         finding.summary = format!(
-            "{}; the reason is in the {end}'s log: {}",
-            finding.summary, reason.summary
+            "{}; the {end}'s log of the same connection tells why: {}",
+            finding.summary, reason.cause
         );
     }
     finding.certainty = finding.certainty.max(reason.certainty);
@@ -72,4 +73,8 @@ fn explain(finding: &mut Finding, reason: &Finding) {
             .cloned()
             .collect::<Vec<_>>(),
     );
+    // Where one log holds both ends, its lines stay in their order.
+    if finding.evidence.windows(2).all(|two| two[0].source == two[1].source) {
+        finding.evidence.sort_by_key(|line| line.line);
+    }
 }

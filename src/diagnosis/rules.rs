@@ -51,6 +51,17 @@ struct Case<'a> {
     knowledge: &'a Knowledge,
 }
 
+/// A list of an offer that configuration has cut down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Narrowed {
+    CipherSuites,
+    Groups,
+    SignatureAlgorithms,
+}
+
+/// A client that offers no more signature algorithms than this has been told to.
+const FEW_SIGNATURE_ALGORITHMS: usize = 2;
+
 type Rule = fn(&Case<'_>) -> Option<Diagnosis>;
 
 const RULES: &[Rule] = &[
@@ -120,6 +131,27 @@ impl Case<'_> {
 
     fn is_server(&self) -> bool {
         self.handshake.side == Some(Side::Server)
+    }
+
+    /// The lists of this client's offer that configuration has cut down, where the server answered the offer with
+    /// handshake_failure and nothing else. One alone is what most likely did not suit; of several, which one it was cannot be
+    /// told.
+    fn narrowed(&self) -> Vec<Narrowed> {
+        let straight = self.is_client() && !self.peer_answered() && self.peer_alert() == Some("handshake_failure");
+        let Some(hello) = self.handshake.client_hello.as_ref().filter(|_| straight) else {
+            return Vec::new();
+        };
+        let mut narrowed = Vec::new();
+        if cipher_suite::is_narrow(&self.offered_suites()) {
+            narrowed.push(Narrowed::CipherSuites);
+        }
+        if hello.groups.len() == 1 {
+            narrowed.push(Narrowed::Groups);
+        }
+        if (1..=FEW_SIGNATURE_ALGORITHMS).contains(&hello.signature_algorithms.len()) {
+            narrowed.push(Narrowed::SignatureAlgorithms);
+        }
+        narrowed
     }
 
     /// The other end in a sentence.

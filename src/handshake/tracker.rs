@@ -62,6 +62,7 @@ impl Tracker {
                 false
             }
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
+            Kind::InboundClosed => self.inbound_closed(&origin, lines),
             Kind::NoServerKey => {
                 let here = self.here(&origin, Outcome::Open);
                 if let Some(handshake) = here.map(|index| &mut self.followed[index]) {
@@ -70,8 +71,9 @@ impl Tracker {
                 false
             }
             Kind::Fatal { alert, message, thrown } => {
-                let alert = peers_alert(&message).map_or(alert, str::to_owned);
-                let received = peers_alert(&message).is_some();
+                let peers = peers_alert(&message).or_else(|| unencrypted_alert(&thrown));
+                let received = peers.is_some();
+                let alert = peers.map_or(alert, str::to_owned);
                 self.fail(
                     Failure {
                         alert: Some(alert),
@@ -357,6 +359,18 @@ impl Tracker {
         (handshake.outcome == outcome).then_some(index)
     }
 
+    /// Only on the thread that the handshake runs on: an event loop closes finished connections as well.
+    fn inbound_closed(&mut self, origin: &Origin, lines: Vec<Line>) -> bool {
+        if self.here(origin, Outcome::Open).is_none() {
+            return false;
+        }
+        let failure = Failure {
+            message: "Connection or inbound has closed".to_owned(),
+            ..Failure::default()
+        };
+        self.fail(failure, origin, lines)
+    }
+
     /// Closing failed: matters only where the server may have refused this client after it had finished.
     fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
         let Some(index) = self.here(origin, Outcome::Succeeded) else {
@@ -412,8 +426,30 @@ impl Tracker {
         changed
     }
 
+    /// A connection logs one fatal error of its own (`TransportContext.fatal`): a second one on a thread that serves an
+    /// engine's tasks is that of a handshake which went on elsewhere since.
+    fn begun_after_failure(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        let fatal = |failure: &Failure| !failure.received && failure.alert.is_some();
+        let over = &self.followed[self.here(origin, Outcome::Failed)?];
+        if origin.thread_id.is_empty() || !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
+            return None;
+        }
+        let since: Vec<usize> = (0..self.followed.len())
+            .filter(|index| {
+                let handshake = &self.followed[*index];
+                handshake.outcome == Outcome::Open && handshake.side == over.side && handshake.active > over.active
+            })
+            .collect();
+        let next = *since.iter().max_by_key(|index| self.followed[**index].active)?;
+        self.followed[next].uncertain |= since.len() > 1;
+        Some(next)
+    }
+
     /// The handshake that an error ends; one of its own if the log shows no other.
     fn fails(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        if let Some(next) = self.begun_after_failure(failure, origin) {
+            return Some(next);
+        }
         let side = side_told(failure);
         let latest = |chosen: &dyn Fn(&Handshake) -> bool| {
             let found = self.followed.iter().enumerate().filter(|(_, handshake)| {
@@ -430,6 +466,18 @@ impl Tracker {
         // Where a legacy log has lost the lines about records, its side was a guess.
         if let Some(index) = self.here(origin, Outcome::Open)
             && origin.thread_id.is_empty()
+        {
+            return Some(index);
+        }
+        // Nor was its thread known.
+        let nameless = |handshake: &Handshake| handshake.threads.iter().all(|thread| thread.name.is_empty());
+        let mut adrift = (0..self.followed.len()).filter(|index| {
+            let handshake = &self.followed[*index];
+            handshake.outcome == Outcome::Open && nameless(handshake)
+        });
+        if origin.thread_id.is_empty()
+            && failure.alert.is_some()
+            && let (Some(index), None) = (adrift.next(), adrift.next())
         {
             return Some(index);
         }
@@ -490,6 +538,10 @@ impl Tracker {
             || failure.alert.is_some()
             || failure.thrown.has("SSLHandshakeException")
             || failure.says("plaintext connection?");
+        // A client would have shown its ClientHello first.
+        let waited =
+            failure.is_transport() || failure.says("plaintext connection?") || failure.says("unrecognized SSL message");
+        let side = side.or_else(|| waited.then_some(Side::Server));
         (alone && !failure.message.is_empty()).then(|| self.begin(side, origin))
     }
 }
@@ -514,6 +566,16 @@ pub(super) fn peers_alert(message: &str) -> Option<&str> {
         "Unknown alert description ",
     ];
     ECHOES.iter().find_map(|echo| message.strip_prefix(echo)).map(str::trim)
+}
+
+/// The alert that came in unencrypted where encryption had begun, which newer JDKs name in an exception.
+fn unencrypted_alert(thrown: &Thrown) -> Option<&str> {
+    const ALERT: &str = "Unexpected plaintext alert received: Level: fatal; Alert: ";
+    thrown
+        .chain
+        .iter()
+        .find_map(|link| link.message.strip_prefix(ALERT))
+        .map(str::trim)
 }
 
 /// Which end this is, by the stack or by what only one end says.
@@ -721,6 +783,50 @@ mod tests {
             [(Outcome::Succeeded, false)]
         );
         assert_eq!(outcomes(&broken), []);
+    }
+
+    #[test]
+    fn a_second_fatal_error_on_a_task_thread_is_the_next_handshakes() {
+        let fatal = record(
+            "31",
+            "Fatal (HANDSHAKE_FAILURE): Invalid DH ServerKeyExchange: unknown extra data",
+            "  javax.net.ssl.SSLHandshakeException: Invalid DH ServerKeyExchange: unknown extra data",
+        );
+        let one = client_hello("01", "aa") + &server_hello("51", "aa") + &fatal;
+        let two = client_hello("02", "bb") + &server_hello("51", "bb") + &fatal;
+        assert_eq!(
+            outcomes(&(one + &two)),
+            [(Outcome::Failed, false), (Outcome::Failed, false)]
+        );
+    }
+
+    #[test]
+    fn an_alert_that_came_in_unencrypted_is_the_peers() {
+        let fatal = record(
+            "01",
+            "Fatal (UNEXPECTED_MESSAGE): Unexpected exception",
+            "  javax.net.ssl.SSLProtocolException: Unexpected exception\n  Caused by: java.security.GeneralSecurityException: Unexpected plaintext \
+             alert received: Level: fatal; Alert: unknown_ca",
+        );
+        let mut tracker = Tracker::default();
+        let mut reader = Reader::default();
+        reader.feed((client_hello("01", "aa") + &fatal).as_bytes(), |event| {
+            tracker.apply(event);
+        });
+        reader.finish(|event| {
+            tracker.apply(event);
+        });
+        let failure = tracker.followed()[0].failure.as_ref().unwrap();
+        assert_eq!((failure.alert.as_deref(), failure.received), (Some("unknown_ca"), true));
+    }
+
+    #[test]
+    fn an_engine_that_gives_up_reading_in_the_midst_of_a_handshake_has_failed() {
+        let closing = record("01", "Closing inbound of SSLEngine", "");
+        let hello = client_hello("01", "aa");
+        assert_eq!(outcomes(&(hello.clone() + &closing)), [(Outcome::Failed, false)]);
+        let whole = hello + &server_hello("01", "aa") + &finished("01");
+        assert_eq!(outcomes(&(whole + &closing)), [(Outcome::Succeeded, false)]);
     }
 
     #[test]

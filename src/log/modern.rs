@@ -155,6 +155,7 @@ fn classify(text: &str) -> Message {
         "handling exception" => return Message::Exception,
         "adding as trusted certificates" | "adding as trusted certificates:" => return Message::TrustStore,
         "Found trusted certificate" | "Found trusted certificate:" => return Message::Seen,
+        "Closing inbound of SSLEngine" => return Message::Simple(Kind::InboundClosed),
         "Resuming session: " | "Resuming session:" => return Message::Simple(Kind::Resumed),
         "No available client authentication scheme"
         | "No available client certificate"

@@ -1,19 +1,20 @@
 //! Writing to the API: one plan's action, and the status.
 
 use json_patch::Patch as JsonPatch;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Status;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::observe::{self, DebugReplicaSet, Observed, workload};
+use super::observe::{self, DebugRevision, Observed, workload};
 use super::plan::undo::Step;
 use super::plan::{Action, FINALIZER};
-use crate::session::{TLSDebugSession, TLSDebugSessionStatus};
-use crate::workload::ANNOTATION;
+use crate::session::{TLSDebugSession, TLSDebugSessionStatus, Target};
+use crate::workload::environment;
 use crate::workload::ownership::FIELD_MANAGER;
 use crate::workload::patch::Builder;
+use crate::workload::{ANNOTATION, Workload};
 
 /// What became of a write.
 #[derive(Debug)]
@@ -38,16 +39,20 @@ pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube:
         Action::AddFinalizer => write(&sessions, &session.name_any(), finalizer(session, true)).await,
         Action::RemoveFinalizer => write(&sessions, &session.name_any(), finalizer(session, false)).await,
         Action::Inject(patch) => {
-            let deployments = Api::<Deployment>::namespaced(client.clone(), &namespace);
-            write(&deployments, &session.spec.target.name, patch.clone()).await
+            let workloads = observe::workloads(client, &namespace, session.spec.target.kind);
+            write(&workloads, &session.spec.target.name, patch.clone()).await
         }
-        Action::Undo(step) => undo(client, &namespace, &session.spec.target.name, step).await,
+        Action::Undo(step) => undo(client, &namespace, &session.spec.target, step).await,
+        Action::CreateClone(pod) => {
+            let pods = Api::<Pod>::namespaced(client.clone(), &namespace);
+            pods.create(&PostParams::default(), pod).await.map(drop)
+        }
         Action::DeleteSession => {
             let parameters = DeleteParams::background().preconditions(Preconditions {
                 uid: session.uid(),
                 resource_version: None,
             });
-            sessions.delete(&session.name_any(), &parameters).await.map(drop)
+            sessions.delete(&session.name_any(), &parameters).await.map(|_| ())
         }
     };
     match result {
@@ -57,13 +62,12 @@ pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube:
     }
 }
 
-/// Takes a part of a change to Deployment `name` back. Each write goes through only on what was seen: else it is refused
-/// with 404, 409 or 422.
-pub(super) async fn undo(client: &Client, namespace: &str, name: &str, step: &Step) -> kube::Result<()> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
-    let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
+/// Takes a part of a change to `target` back. Each write goes through only on what was seen: else it is refused with 404,
+/// 409 or 422.
+pub(super) async fn undo(client: &Client, namespace: &str, target: &Target, step: &Step) -> kube::Result<()> {
+    let workloads = observe::workloads(client, namespace, target.kind);
     match step {
-        Step::Restore(patch) => write(&deployments, name, patch.clone()).await,
+        Step::Restore(patch) => write(&workloads, &target.name, patch.clone()).await,
         Step::GiveOwnershipBack {
             managed_fields,
             resource_version,
@@ -72,23 +76,34 @@ pub(super) async fn undo(client: &Client, namespace: &str, name: &str, step: &St
                 .test(&["metadata", "resourceVersion"], resource_version.as_str())
                 .replace(&["metadata", "managedFields"], json!(managed_fields))
                 .build();
-            write(&deployments, name, patch).await
+            write(&workloads, &target.name, patch).await
         }
-        Step::DeleteReplicaSet(set) => {
-            let parameters = DeleteParams::background().preconditions(Preconditions {
-                uid: Some(set.uid.clone()),
-                resource_version: Some(set.resource_version.clone()),
-            });
-            replica_sets.delete(&set.name, &parameters).await.map(drop)
+        Step::DeletePod(pod) => {
+            let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+            let parameters = as_seen(&pod.uid, &pod.resource_version);
+            pods.delete(&pod.name, &parameters).await.map(drop)
         }
-        Step::UnmarkReplicaSet(set) => {
+        Step::DeleteRevision(revision) => {
+            let parameters = as_seen(&revision.uid, &revision.resource_version);
+            let revisions = observe::revisions::api(client, namespace, revision.kind);
+            revisions.delete(&revision.name, &parameters).await.map(drop)
+        }
+        Step::UnmarkRevision(revision) => {
             let patch = Builder::default()
-                .test(&["metadata", "resourceVersion"], set.resource_version.as_str())
+                .test(&["metadata", "resourceVersion"], revision.resource_version.as_str())
                 .remove(&["metadata", "annotations", ANNOTATION])
                 .build();
-            write(&replica_sets, &set.name, patch).await
+            let revisions = observe::revisions::api(client, namespace, revision.kind);
+            write(&revisions, &revision.name, patch).await
         }
     }
+}
+
+fn as_seen(uid: &str, resource_version: &str) -> DeleteParams {
+    DeleteParams::background().preconditions(Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: Some(resource_version.to_owned()),
+    })
 }
 
 /// Reports a status; nothing is written where it is the same.
@@ -151,7 +166,8 @@ fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
 /// A failed `test` is answered 422 without details, exactly as a rejected template is: only a fresh read tells them apart.
 /// Admission webhooks choose their own code, 403 among them.
 async fn judge(client: &Client, observed: &Observed, action: &Action, status: Status) -> kube::Result<Outcome> {
-    let is_denied = status.message.starts_with("admission webhook") || status.message.contains("denied request");
+    // What the authorizer says is `User "NAME" cannot VERB resource …`; quotas, pod security and policies say otherwise.
+    let is_denied = !status.message.contains("\" cannot ");
     let message = without_values(&status.message, observed);
     if status.is_forbidden() && !is_denied {
         return Ok(Outcome::Forbidden(message));
@@ -175,7 +191,7 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
         Action::Undo(Step::GiveOwnershipBack { resource_version, .. }) => workload(client, &observed.session)
             .await?
             .is_some_and(|fresh| fresh.metadata.resource_version.as_ref() == Some(resource_version)),
-        Action::Undo(Step::UnmarkReplicaSet(set)) => is_there(client, observed, set).await?,
+        Action::Undo(Step::UnmarkRevision(revision)) => is_there(client, observed, revision).await?,
         Action::AddFinalizer | Action::RemoveFinalizer => {
             let session = &observed.session;
             observe::session(client, &session.namespace().unwrap_or_default(), &session.name_any())
@@ -183,7 +199,9 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
                 .is_some_and(|fresh| fresh.resource_version() == session.resource_version())
         }
         // Their preconditions fail with a conflict.
-        Action::Undo(Step::DeleteReplicaSet(_)) | Action::DeleteSession => true,
+        Action::Undo(Step::DeleteRevision(_) | Step::DeletePod(_)) | Action::DeleteSession | Action::CreateClone(_) => {
+            true
+        }
         Action::None => false,
     };
     Ok(if is_same {
@@ -193,8 +211,8 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
     })
 }
 
-/// Whether a ReplicaSet is still what was seen.
-async fn is_there(client: &Client, observed: &Observed, set: &DebugReplicaSet) -> kube::Result<bool> {
+/// Whether a revision is still what was seen.
+async fn is_there(client: &Client, observed: &Observed, revision: &DebugRevision) -> kube::Result<bool> {
     let Some(workload) = &observed.workload else {
         return Ok(false);
     };
@@ -203,21 +221,16 @@ async fn is_there(client: &Client, observed: &Observed, set: &DebugReplicaSet) -
     };
     let session_uid = observed.session.uid().unwrap_or_default();
     let remains = observe::remains(client, workload, &session_uid, &change, &mut None).await?;
-    Ok(remains.replica_sets.contains(set))
+    Ok(remains.revisions.contains(revision))
 }
 
 /// A refusal may quote what it refuses; the variable's value may hold passwords.
 fn without_values(message: &str, observed: &Observed) -> String {
     let variable = observed.session.spec.variable.name();
-    let containers = observed
-        .workload
-        .as_ref()
-        .and_then(|workload| workload.template.spec.as_ref())
-        .map(|pod| pod.containers.as_slice())
-        .unwrap_or_default();
-    let entries = containers.iter().flat_map(|container| container.env.iter().flatten());
+    let containers = observed.workload.iter().flat_map(Workload::containers);
+    let entries = containers.flat_map(|(_, container)| environment::entries(container, variable));
     entries
-        .filter(|entry| entry.name == variable)
+        .map(|(_, entry)| entry)
         .filter_map(|entry| entry.value.as_deref())
         .filter(|value| !value.is_empty())
         .fold(message.to_owned(), |message, value| {

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::Error;
-use super::reconcile::Context;
+use super::context::Context;
 
 /// What is counted.
 #[derive(Debug, Default, Clone)]

@@ -1,9 +1,10 @@
 //! Reading the logs of the pods that carry the flag, beside the reconcile, and waking the session when there is news.
 
 pub mod lines;
+mod lives;
 pub mod stream;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,11 +15,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::diagnosis::Diagnoser;
-use crate::diagnosis::report::{Certainty, Peer, Report, Verdict};
+use self::lives::Lives;
+use crate::diagnosis::report::Report;
 use crate::operator::observe::DebugPod;
 use crate::session::TLSDebugSession;
-use crate::session::status::PodCapture;
+use crate::session::status::{EarlierPods, PodCapture};
 
 /// Wakes a session's reconcile.
 pub type Wake = mpsc::UnboundedSender<ObjectRef<TLSDebugSession>>;
@@ -37,6 +38,8 @@ pub struct Captured {
     pub report: Option<Report>,
     /// What was read of which container's life.
     pub pods: Vec<PodCapture>,
+    /// What was read before in lives that are no longer among them.
+    pub earlier_pods: Option<EarlierPods>,
     /// Records of JSSE debug output over all streams.
     pub debug_records: u64,
     /// A block of TLS keys was seen.
@@ -49,52 +52,7 @@ pub struct Captured {
 pub struct Capture {
     tasks: Vec<AbortHandle>,
     shared: Arc<Shared>,
-    stored: Stored,
 }
-
-/// What the status held when these streams began: an earlier operator's answer. It stands until everything that it was
-/// drawn from has been read again, which never happens where a pod is gone or its log was rotated.
-#[derive(Debug, Default)]
-struct Stored {
-    pods: Vec<PodCapture>,
-    report: Option<Report>,
-}
-
-impl Stored {
-    fn of(session: &TLSDebugSession) -> Self {
-        let Some(status) = session.status.as_ref().filter(|status| !status.pods.is_empty()) else {
-            return Self::default();
-        };
-        Self {
-            pods: status.pods.clone(),
-            report: Some(Report {
-                verdict: status.verdict.unwrap_or(Verdict::NoDebugOutput),
-                handshakes: status.handshakes.unwrap_or_default(),
-                findings: status.findings.clone(),
-                warnings: Vec::new(),
-            }),
-        }
-    }
-
-    fn holds(&self, life: &PodCapture) -> bool {
-        self.pods.iter().any(|stored| is_same_life(stored, life))
-    }
-
-    /// Whether all of it has been read again.
-    fn is_covered_by(&self, read: &[PodCapture]) -> bool {
-        self.pods.iter().all(|stored| {
-            read.iter()
-                .any(|now| is_same_life(stored, now) && now.lines >= stored.lines)
-        })
-    }
-}
-
-fn is_same_life(one: &PodCapture, other: &PodCapture) -> bool {
-    (&one.uid, one.restarts) == (&other.uid, other.restarts)
-}
-
-/// By the pod's uid and the container's restarts.
-type Lives = BTreeMap<(String, i32), Arc<Mutex<stream::State>>>;
 
 /// What the streams of one session share.
 pub struct Shared {
@@ -116,19 +74,6 @@ impl Shared {
     fn lives(&self) -> MutexGuard<'_, Lives> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// What a user must hear of at once: the causes, how sure they are, and with whom.
-    fn causes(&self) -> Vec<(String, Certainty, Peer)> {
-        let mut causes: Vec<_> = self
-            .lives()
-            .values()
-            .flat_map(|life| stream::lock(life).diagnoser.report().findings)
-            .map(|finding| (finding.cause, finding.certainty, finding.peer))
-            .collect();
-        causes.sort();
-        causes.dedup();
-        causes
-    }
 }
 
 impl Capture {
@@ -142,42 +87,40 @@ impl Capture {
             news: Notify::new(),
             bytes: AtomicU64::new(0),
             limit: session.spec.max_log_bytes,
-            lives: Mutex::default(),
+            lives: Mutex::new(Lives::new(session.status.as_ref())),
         });
         let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();
         Self {
             tasks: vec![notifier],
             shared,
-            stored: Stored::of(session),
         }
     }
 
-    /// Starts a stream for every container life that has none yet, for `max_pods` pods at most.
+    /// Starts a stream for every container life that has none yet, of `max_pods` pods at a time; a pod that is gone makes
+    /// room for another one.
     pub fn follow(&mut self, pods: &[DebugPod], max_pods: u32) {
         let mut lives = self.shared.lives();
-        let mut uids: BTreeSet<String> = lives.keys().map(|(uid, _)| uid.clone()).collect();
+        let uids: Vec<&str> = pods.iter().map(|pod| pod.uid.as_str()).collect();
+        lives.fold(&uids);
+        self.tasks.retain(|task| !task.is_finished());
+        let mut reading: BTreeSet<&str> = uids.into_iter().filter(|uid| lives.knows(uid)).collect();
         for pod in pods {
             let Some(restarts) = pod.restarts else { continue };
-            if !uids.contains(&pod.uid) && uids.len() >= max_pods as usize {
+            if !reading.contains(pod.uid.as_str()) && reading.len() >= max_pods as usize {
                 continue;
             }
-            uids.insert(pod.uid.clone());
+            reading.insert(&pod.uid);
             // The kubelet keeps the log of one earlier life; it may hold the failure that ended it.
             for restarts in [restarts - 1, restarts].into_iter().filter(|restarts| *restarts >= 0) {
-                lives.entry((pod.uid.clone(), restarts)).or_insert_with(|| {
-                    let state = Arc::new(Mutex::new(stream::State::new(
-                        Diagnoser::new(pod.name.clone()),
-                        &pod.name,
-                    )));
+                if let Some(state) = lives.begin(&pod.name, &pod.uid, restarts) {
                     let life = stream::Life {
                         pod: pod.name.clone(),
                         uid: pod.uid.clone(),
                         restarts,
                     };
-                    let task = tokio::spawn(stream::follow(self.shared.clone(), life, state.clone()));
+                    let task = tokio::spawn(stream::follow(self.shared.clone(), life, state));
                     self.tasks.push(task.abort_handle());
-                    state
-                });
+                }
             }
         }
     }
@@ -185,41 +128,10 @@ impl Capture {
     /// What the streams have brought so far, with what was stored before them.
     #[must_use]
     pub fn captured(&self) -> Captured {
-        let limit_reached = self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit;
-        let mut captured = Captured {
-            limit_reached,
-            ..Captured::default()
-        };
-        let mut reports = Vec::new();
-        for ((uid, restarts), life) in self.shared.lives().iter() {
-            let state = stream::lock(life);
-            captured.debug_records += state.diagnoser.debug_records();
-            captured.key_material_seen |= state.diagnoser.key_material_seen();
-            captured.pods.push(PodCapture {
-                name: state.pod.clone(),
-                uid: uid.clone(),
-                restarts: *restarts,
-                lines: state.diagnoser.lines(),
-                bytes: state.diagnoser.bytes(),
-                gaps: state.gaps,
-            });
-            reports.push(state.diagnoser.report());
+        Captured {
+            limit_reached: self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit,
+            ..self.shared.lives().captured()
         }
-        if !self.stored.is_covered_by(&captured.pods) {
-            // Lives are told apart, so that no handshake counts twice.
-            let (mut pods, mut merged) = (self.stored.pods.clone(), Vec::from_iter(self.stored.report.clone()));
-            for (pod, report) in captured.pods.into_iter().zip(reports) {
-                if !self.stored.holds(&pod) {
-                    pods.push(pod);
-                    merged.push(report);
-                }
-            }
-            (captured.pods, reports) = (pods, merged);
-        }
-        if !reports.is_empty() {
-            captured.report = Some(Report::merge(reports));
-        }
-        captured
     }
 }
 
@@ -235,14 +147,14 @@ async fn notify(shared: Arc<Shared>, session: ObjectRef<TLSDebugSession>, wake: 
     loop {
         shared.news.notified().await;
         let slow = Instant::now() + BETWEEN_COUNTS;
-        let mut causes = shared.causes();
+        let mut causes = shared.lives().causes();
         while causes == told {
             tokio::select! {
                 () = tokio::time::sleep_until(slow) => break,
                 () = shared.news.notified() => {}
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
-            causes = shared.causes();
+            causes = shared.lives().causes();
         }
         told = causes;
         if wake.send(session.clone()).is_err() {

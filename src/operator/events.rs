@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
-use crate::session::{Phase, TLSDebugSession, TLSDebugSessionStatus};
+use super::observe;
+use crate::session::{Phase, Strategy, TLSDebugSession, TLSDebugSessionStatus};
 use crate::workload::Workload;
 
 /// A recorder that signs with this replica's identity.
@@ -46,7 +47,7 @@ pub async fn publish(
         secondary: None,
     };
     let target = workload.map(|workload| ObjectReference {
-        api_version: Some("apps/v1".to_owned()),
+        api_version: Some(observe::resource(workload.kind).api_version),
         kind: Some(workload.kind.to_string()),
         name: Some(workload.name().to_owned()),
         namespace: workload.metadata.namespace.clone(),
@@ -69,14 +70,12 @@ fn describe(session: &TLSDebugSession, status: &TLSDebugSessionStatus) -> Option
     Some(match status.phase {
         Phase::Pending => return None,
         Phase::Injecting => {
-            let variable = session.spec.variable.name();
-            (
-                "TLSDebugOn".to_owned(),
-                format!(
-                    "Session {name} added {} to {variable}; pods are being replaced.",
-                    session.spec.flag()
-                ),
-            )
+            let (flag, variable) = (session.spec.flag(), session.spec.variable.name());
+            let note = match session.spec.effective_strategy() {
+                Strategy::Rollout => format!("Session {name} added {flag} to {variable}; pods are being replaced."),
+                Strategy::Clone => format!("Session {name} started a clone with {flag} in {variable}."),
+            };
+            ("TLSDebugOn".to_owned(), note)
         }
         Phase::Capturing => (
             "TLSDebugCapturing".to_owned(),
@@ -84,7 +83,10 @@ fn describe(session: &TLSDebugSession, status: &TLSDebugSessionStatus) -> Option
         ),
         Phase::Restoring => (
             "TLSDebugOff".to_owned(),
-            format!("Session {name} takes the flag out; pods are being replaced."),
+            match session.spec.effective_strategy() {
+                Strategy::Rollout => format!("Session {name} takes the flag out; pods are being replaced."),
+                Strategy::Clone => format!("Session {name} removes its clone."),
+            },
         ),
         Phase::Completed => (
             "TLSDebugCompleted".to_owned(),

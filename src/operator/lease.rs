@@ -244,3 +244,163 @@ fn won(result: kube::Result<Lease>) -> kube::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::http::{Method, Request, Response};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::operator::pulse::Pulses;
+
+    /// An API server that keeps one lease, and in which others write first where asked.
+    #[derive(Clone, Default)]
+    struct Server(Arc<Mutex<State>>);
+
+    #[derive(Default)]
+    struct State {
+        lease: Option<Value>,
+        version: u64,
+        /// Who writes the lease between the next read and the write after it.
+        faster: Option<&'static str>,
+    }
+
+    impl State {
+        fn store(&mut self, mut lease: Value) -> Value {
+            self.version += 1;
+            lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
+            self.lease = Some(lease.clone());
+            lease
+        }
+
+        fn answer(&mut self, method: &Method, body: Value) -> (u16, Value) {
+            if *method != Method::GET
+                && let Some(holder) = self.faster.take()
+            {
+                let mut lease = self.lease.clone().unwrap_or_else(|| body.clone());
+                lease["spec"]["holderIdentity"] = json!(holder);
+                self.store(lease);
+            }
+            let stored = self
+                .lease
+                .as_ref()
+                .map(|lease| lease["metadata"]["resourceVersion"].clone());
+            match (method, stored) {
+                (&Method::GET, Some(_)) => (200, self.lease.clone().unwrap_or_default()),
+                (&Method::POST, Some(_)) => (409, json!({"reason": "AlreadyExists"})),
+                (&Method::POST, None) => (201, self.store(body)),
+                (&Method::PUT, Some(version)) if body["metadata"]["resourceVersion"] == version => {
+                    (200, self.store(body))
+                }
+                (&Method::PUT, Some(_)) => (409, json!({"reason": "Conflict"})),
+                _ => (404, json!({"reason": "NotFound"})),
+            }
+        }
+    }
+
+    impl Server {
+        fn lease(&self, identity: &str) -> LeaderLease {
+            let server = self.clone();
+            let service = tower::service_fn(move |request: Request<Body>| {
+                let server = server.clone();
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect_bytes().await.unwrap_or_default();
+                    let body = serde_json::from_slice(&body).unwrap_or_default();
+                    let mut state = server.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    let (code, mut answer) = state.answer(&parts.method, body);
+                    if code >= 400 {
+                        answer["kind"] = json!("Status");
+                        answer["status"] = json!("Failure");
+                        answer["code"] = json!(code);
+                    }
+                    let mut response = Response::new(Body::from(answer.to_string().into_bytes()));
+                    *response.status_mut() = code.try_into().unwrap_or_default();
+                    Ok::<_, Infallible>(response)
+                }
+            });
+            let pulse = Pulses::default().add("lease", DURATION);
+            let client = Client::new(service, "demo");
+            LeaderLease::new(client, "demo", "tlsdebug", identity, Held::default(), pulse)
+        }
+
+        fn others_write_first(&self, holder: &'static str) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).faster = Some(holder);
+        }
+
+        fn holder(&self) -> Value {
+            let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state
+                .lease
+                .as_ref()
+                .map(|lease| lease["spec"]["holderIdentity"].clone())
+                .unwrap_or_default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn replicas_of_the_same_name_are_told_apart() {
+        let server = Server::default();
+        let (one, other) = (server.lease("tlsdebug-0"), server.lease("tlsdebug-0"));
+        one.acquire().await;
+        assert_ne!(one.identity(), other.identity());
+        assert!(matches!(other.try_acquire(&mut None).await, Ok(false)));
+        assert!(one.held.is_valid() && !other.held.is_valid());
+        assert!(matches!(one.renew().await, Ok(true)));
+        one.release().await;
+        assert!(!one.held.is_valid());
+        assert!(
+            matches!(other.try_acquire(&mut None).await, Ok(true)),
+            "it need not wait"
+        );
+        assert_eq!(server.holder(), other.identity());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_comes_too_late_is_a_lost_race_and_no_error() {
+        let server = Server::default();
+        let lease = server.lease("late");
+        server.others_write_first("first");
+        assert!(
+            matches!(lease.try_acquire(&mut None).await, Ok(false)),
+            "created by another"
+        );
+        server.others_write_first("");
+        lease.acquire().await;
+        assert_eq!(server.holder(), lease.identity());
+
+        server.others_write_first("another");
+        assert!(matches!(lease.renew().await, Ok(false)), "taken by another");
+        lease.release().await;
+        assert_eq!(server.holder(), "another", "what is another's is not released");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_somebody_else_wrote_stays_its_holders() {
+        let server = Server::default();
+        let lease = server.lease("holder");
+        lease.acquire().await;
+        let identity: &'static str = Box::leak(lease.identity().to_owned().into_boxed_str());
+        // Such as a person who annotates it.
+        server.others_write_first(identity);
+        assert!(matches!(lease.renew().await, Ok(true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_not_renewed_is_taken_when_it_is_over_and_its_holder_writes_nothing_more() {
+        let server = Server::default();
+        let (holder, standby) = (server.lease("holder"), server.lease("standby"));
+        holder.acquire().await;
+        let begin = Instant::now();
+        standby.acquire().await;
+        assert_eq!(begin.elapsed(), DURATION);
+        assert!(standby.held.is_valid() && !holder.held.is_valid());
+        tokio::time::timeout(DURATION, holder.keep())
+            .await
+            .expect("it gives up");
+        assert_eq!(server.holder(), standby.identity());
+    }
+}

@@ -1,16 +1,26 @@
 //! Reading the API: everything that a plan needs, in one value.
 
-use jiff::Timestamp;
+pub mod pods;
+pub mod revisions;
+pub mod stuck;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
 
+use self::stuck::StuckPod;
 use super::capture::Captured;
-use crate::session::{Phase, TLSDebugSession, TargetKind};
-use crate::workload::Workload;
-use crate::workload::record::{ANNOTATION, Change, Record};
+use crate::session::{Phase, Strategy, TLSDebugSession, TargetKind};
+use crate::workload::clone::SESSION_LABEL;
+use crate::workload::environment::{self, ConfigMapKeys};
+use crate::workload::record::Change;
+use crate::workload::{Workload, refusal};
+pub use pods::{ClonePod, DebugPod};
+pub use revisions::{DebugRevision, RevisionKind};
 
 /// The chart's ValidatingAdmissionPolicy, and its binding.
 pub const ADMISSION_POLICY: &str = "tlsdebugsessions.tlsdebug.io";
@@ -22,10 +32,18 @@ pub struct Observed {
     pub session: TLSDebugSession,
     /// Sessions may be started: the admission policy is there, or is not asked for.
     pub is_guarded: bool,
-    /// Its target, where the kind is supported and the object exists.
+    /// Its target, where it exists.
     pub workload: Option<Workload>,
+    /// The keys of the ConfigMaps on which the change depends; read before anything is changed.
+    pub config_maps: ConfigMapKeys,
+    /// What the namespace's Services select; read before a clone is made.
+    pub service_selectors: Vec<BTreeMap<String, String>>,
+    /// The session's clone, where its strategy is Clone and the pod is there.
+    pub clone: Option<ClonePod>,
     /// What there is of the session's change beside the template.
     pub remains: Remains,
+    /// Before the change: a pod that keeps the workload from coming to rest.
+    pub stuck: Option<StuckPod>,
     /// What the operator may not read, in the API server's words; what it would have brought is missing here.
     pub unreadable: Option<String>,
     /// What the log streams have brought so far.
@@ -35,47 +53,11 @@ pub struct Observed {
 /// What there is of a change beside the template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remains {
-    /// ReplicaSets of the workload that bear the session's record.
-    pub replica_sets: Vec<DebugReplicaSet>,
-    /// Pods that carry the flag, oldest first.
+    /// Revisions of the workload that bear the session's record.
+    pub revisions: Vec<DebugRevision>,
+    /// Pods that carry the flag, oldest first, the session's clone among them; for a session, less those of an earlier one
+    /// that are on their way out.
     pub pods: Vec<DebugPod>,
-}
-
-/// A ReplicaSet that bears a session's record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DebugReplicaSet {
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// Its resource version: it is deleted only as it was seen.
-    pub resource_version: String,
-    /// The larger of wanted and existing pods.
-    pub replicas: i32,
-    /// Pods that are ready.
-    pub ready_replicas: i32,
-    /// Whether its pods carry the flag. Where not, the owner's revision was taken up while the record was there, and only
-    /// the record's copy is ours.
-    pub carries_flag: bool,
-}
-
-/// A pod that carries the flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DebugPod {
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// Whether it is ready.
-    pub ready: bool,
-    /// When it was made.
-    pub created: Option<Timestamp>,
-    /// Whether it is being deleted.
-    pub terminating: bool,
-    /// How often the container has been restarted; `None` before its first start.
-    pub restarts: Option<i32>,
-    /// Why the container waits, such as ImagePullBackOff.
-    pub waiting: Option<String>,
 }
 
 /// Reads the session, or `None` where it no longer exists.
@@ -93,46 +75,98 @@ pub async fn observe(
     captured: Captured,
     requires_policy: bool,
 ) -> kube::Result<Observed> {
+    let phase = session.status.as_ref().map(|status| status.phase).unwrap_or_default();
     // The policy is asked for before anything is touched, and not again.
-    let is_starting = session.metadata.deletion_timestamp.is_none()
-        && session
-            .status
-            .as_ref()
-            .is_none_or(|status| status.phase == Phase::Pending);
+    let is_starting = session.metadata.deletion_timestamp.is_none() && phase == Phase::Pending;
     let mut unreadable = None;
     let is_guarded =
         !(requires_policy && is_starting) || readable(has_admission_policy(client).await, &mut unreadable)?;
     let mut observed = Observed {
-        session,
         is_guarded,
+        session,
         workload: None,
+        config_maps: ConfigMapKeys::new(),
+        service_selectors: Vec::new(),
+        clone: None,
         remains: Remains::default(),
+        stuck: None,
         unreadable,
         captured,
     };
-    if observed
-        .session
-        .status
-        .as_ref()
-        .is_some_and(|status| status.phase.is_finished())
-    {
+    if phase.is_finished() {
         // Nothing is decided by it any more.
         return Ok(observed);
     }
-    observed.workload = readable(workload(client, &observed.session).await, &mut observed.unreadable)?;
-    if let Some(workload) = &observed.workload
+    let unreadable = &mut observed.unreadable;
+    observed.workload = readable(workload(client, &observed.session).await, unreadable)?;
+    let is_clone = observed.session.spec.effective_strategy() == Strategy::Clone;
+    if is_starting && let Some(workload) = &observed.workload {
+        observed.config_maps = config_maps(client, &observed.session, workload).await?;
+        if is_clone {
+            observed.service_selectors = readable(service_selectors(client, &observed.session).await, unreadable)?;
+        }
+    }
+    if is_clone {
+        observed.clone = readable(clone_pod(client, &observed.session).await, unreadable)?;
+        observed.remains.pods = observed.clone.iter().map(|clone| clone.pod.clone()).collect();
+    } else if let Some(workload) = &observed.workload
         && let Some(change) = change(&observed.session, workload)
     {
         let session_uid = observed.session.uid().unwrap_or_default();
-        observed.remains = remains(client, workload, &session_uid, &change, &mut observed.unreadable).await?;
+        observed.remains = remains(client, workload, &session_uid, &change, unreadable).await?;
         // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
         let began = observed.session.creation_timestamp().map(|time| time.0);
         observed
             .remains
             .pods
             .retain(|pod| !(pod.terminating && pod.created < began));
+    } else if let Some(workload) = observed.workload.as_ref().filter(|_| is_starting) {
+        observed.stuck = stuck_pod(client, workload).await?;
     }
     Ok(observed)
+}
+
+/// What keeps a workload from coming to rest. Where its pods may not be read, nothing is known of it.
+async fn stuck_pod(client: &Client, workload: &Workload) -> kube::Result<Option<StuckPod>> {
+    if workload.rollout.is_at_rest() {
+        return Ok(None);
+    }
+    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
+    let selected = ListParams::default().labels(&workload.selector_text());
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&selected).await;
+    let pods = readable(pods.map(|list| list.items), &mut None)?;
+    Ok(stuck::first(&pods))
+}
+
+/// The API of a kind of workload.
+#[must_use]
+pub fn workloads(client: &Client, namespace: &str, kind: TargetKind) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &resource(kind))
+}
+
+/// How the API server names a kind of workload.
+#[must_use]
+pub fn resource(kind: TargetKind) -> ApiResource {
+    match kind {
+        TargetKind::Deployment => ApiResource::erase::<Deployment>(&()),
+        TargetKind::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+        TargetKind::DaemonSet => ApiResource::erase::<DaemonSet>(&()),
+        TargetKind::Pod => ApiResource::erase::<Pod>(&()),
+    }
+}
+
+/// Reads a session's target. `None`: it does not exist.
+pub async fn workload(client: &Client, session: &TLSDebugSession) -> kube::Result<Option<Workload>> {
+    let namespace = session.namespace().unwrap_or_default();
+    let target = &session.spec.target;
+    let object = workloads(client, &namespace, target.kind).get_opt(&target.name).await?;
+    object.map(|object| read(target.kind, object)).transpose()
+}
+
+/// A workload of what the API server returned.
+pub fn read(kind: TargetKind, object: DynamicObject) -> kube::Result<Workload> {
+    let object = serde_json::to_value(object).map_err(kube::Error::SerdeError)?;
+    Workload::read(kind, object).map_err(kube::Error::SerdeError)
 }
 
 /// Reads what there is of a change beside the template. What may not be read is left out and named in `unreadable`.
@@ -145,20 +179,19 @@ pub(super) async fn remains(
 ) -> kube::Result<Remains> {
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
-    let replica_sets = Api::<ReplicaSet>::namespaced(client.clone(), namespace);
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let (replica_sets, pods) = tokio::join!(replica_sets.list(&selected), pods.list(&selected));
-    let replica_sets = readable(replica_sets.map(|list| list.items), unreadable)?;
+    let (revisions, pods) = tokio::join!(
+        revisions::of(client, workload, session_uid, change),
+        pods.list(&selected)
+    );
+    let revisions = readable(revisions, unreadable)?;
     let mut pods = readable(pods.map(|list| list.items), unreadable)?;
     pods.sort_by(|one, other| {
         (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
     });
     Ok(Remains {
-        replica_sets: replica_sets
-            .iter()
-            .filter_map(|set| debug_replica_set(set, workload.uid(), session_uid, change))
-            .collect(),
-        pods: pods.into_iter().filter_map(|pod| debug_pod(&pod, change)).collect(),
+        revisions,
+        pods: pods.iter().filter_map(|pod| pods::debug_pod(pod, change)).collect(),
     })
 }
 
@@ -173,17 +206,42 @@ fn readable<T: Default>(result: kube::Result<T>, unreadable: &mut Option<String>
     }
 }
 
-/// Reads a session's target. `None`: it does not exist, or its kind is not supported.
-pub async fn workload(client: &Client, session: &TLSDebugSession) -> kube::Result<Option<Workload>> {
+async fn clone_pod(client: &Client, session: &TLSDebugSession) -> kube::Result<Option<ClonePod>> {
     let namespace = session.namespace().unwrap_or_default();
-    let target = &session.spec.target;
-    match target.kind {
-        TargetKind::Deployment => {
-            let api = Api::<Deployment>::namespaced(client.clone(), &namespace);
-            Ok(api.get_opt(&target.name).await?.map(Workload::from))
-        }
-        TargetKind::StatefulSet | TargetKind::DaemonSet | TargetKind::Pod => Ok(None),
+    let labelled = ListParams::default().labels(&format!("{SESSION_LABEL}={}", session.name_any()));
+    let pods = Api::<Pod>::namespaced(client.clone(), &namespace)
+        .list(&labelled)
+        .await?;
+    let uid = session.uid().unwrap_or_default();
+    Ok(pods.items.iter().find_map(|pod| pods::clone_pod(pod, &uid)))
+}
+
+/// The keys of the ConfigMaps that decide in which shape the variable is. No value is kept.
+async fn config_maps(client: &Client, session: &TLSDebugSession, workload: &Workload) -> kube::Result<ConfigMapKeys> {
+    let api = Api::<ConfigMap>::namespaced(client.clone(), &session.namespace().unwrap_or_default());
+    let mut keys = ConfigMapKeys::new();
+    let Ok((_, container)) = refusal::choose_container(workload, session.spec.target.container.as_deref()) else {
+        return Ok(keys);
+    };
+    for name in environment::config_maps_of(container, session.spec.variable.name()) {
+        let known = match api.get_opt(name).await {
+            Ok(None) => Some(BTreeSet::new()),
+            Ok(Some(config_map)) => Some(config_map.data.unwrap_or_default().into_keys().collect()),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => None,
+            Err(error) => return Err(error),
+        };
+        keys.insert(name.to_owned(), known);
     }
+    Ok(keys)
+}
+
+async fn service_selectors(client: &Client, session: &TLSDebugSession) -> kube::Result<Vec<BTreeMap<String, String>>> {
+    let api = Api::<Service>::namespaced(client.clone(), &session.namespace().unwrap_or_default());
+    let services = api.list(&ListParams::default()).await?.items;
+    Ok(services
+        .into_iter()
+        .filter_map(|service| service.spec?.selector)
+        .collect())
 }
 
 /// Whether the policy that keeps sessions from lending the operator's rights is installed and bound.
@@ -221,92 +279,5 @@ pub fn change(session: &TLSDebugSession, workload: &Workload) -> Option<Change> 
     recorded.map(|record| record.change).or_else(|| {
         let injection = session.status.as_ref()?.injection.as_ref()?;
         (injection.uid == workload.uid()).then(|| injection.change.clone())
-    })
-}
-
-/// The session's own ReplicaSets only: the Deployment controller copies the record onto those that it makes or takes up
-/// while the record is there (`deployment_util.go`, `SetNewReplicaSetAnnotations`). An older revision whose owner had
-/// set the same flag stays.
-fn debug_replica_set(
-    set: &ReplicaSet,
-    workload_uid: &str,
-    session_uid: &str,
-    change: &Change,
-) -> Option<DebugReplicaSet> {
-    let spec = set.spec.as_ref()?;
-    is_marked(set, workload_uid, session_uid).then(|| DebugReplicaSet {
-        replicas: spec
-            .replicas
-            .unwrap_or(1)
-            .max(set.status.as_ref().map_or(0, |status| status.replicas)),
-        ready_replicas: set
-            .status
-            .as_ref()
-            .and_then(|status| status.ready_replicas)
-            .unwrap_or(0),
-        name: set.name_any(),
-        uid: set.uid().unwrap_or_default(),
-        resource_version: set.resource_version().unwrap_or_default(),
-        carries_flag: spec
-            .template
-            .as_ref()
-            .and_then(|template| template.spec.as_ref())
-            .is_some_and(|pod| change.is_carried_by_pod(pod)),
-    })
-}
-
-fn is_marked(set: &ReplicaSet, workload_uid: &str, session_uid: &str) -> bool {
-    let is_owned = set
-        .owner_references()
-        .iter()
-        .any(|owner| owner.controller == Some(true) && owner.uid == workload_uid);
-    let record = set
-        .annotations()
-        .get(ANNOTATION)
-        .and_then(|text| serde_json::from_str::<Record>(text).ok());
-    is_owned && record.is_some_and(|record| record.session.uid == session_uid)
-}
-
-fn debug_pod(pod: &Pod, change: &Change) -> Option<DebugPod> {
-    if !change.is_carried_by_pod(pod.spec.as_ref()?) {
-        return None;
-    }
-    let status = pod.status.as_ref();
-    if status
-        .and_then(|status| status.phase.as_deref())
-        .is_some_and(|phase| phase == "Succeeded" || phase == "Failed")
-    {
-        return None;
-    }
-    let ready = status
-        .and_then(|status| status.conditions.as_ref())
-        .is_some_and(|conditions| {
-            conditions
-                .iter()
-                .any(|one| one.type_ == "Ready" && one.status == "True")
-        });
-    let container = status
-        .and_then(|status| status.container_statuses.as_ref())
-        .and_then(|containers| containers.iter().find(|container| container.name == change.container));
-    let state = container.and_then(|container| container.state.as_ref());
-    let has_started = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
-        || container.is_some_and(|container| {
-            container
-                .last_state
-                .as_ref()
-                .is_some_and(|last| last.terminated.is_some())
-        });
-    Some(DebugPod {
-        name: pod.name_any(),
-        uid: pod.uid().unwrap_or_default(),
-        ready,
-        created: pod.creation_timestamp().map(|time| time.0),
-        terminating: pod.metadata.deletion_timestamp.is_some(),
-        restarts: if has_started {
-            container.map(|container| container.restart_count)
-        } else {
-            None
-        },
-        waiting: state.and_then(|state| state.waiting.as_ref()?.reason.clone()),
     })
 }

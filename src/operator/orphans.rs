@@ -2,7 +2,7 @@
 //! by an operator that was killed while it put that right.
 //!
 //! Nothing is remembered between two sweeps, so none of them can be killed at a bad moment: each looks for all that can be
-//! left. A workload's record says that the flag is in the template. A copy of the record on a ReplicaSet says that the
+//! left. A workload's record says that the flag is in the template. A copy of the record on a revision says that the
 //! template was restored and the rest was not ([`undo`] removes it last). Where neither is left, as with a
 //! `revisionHistoryLimit` of 0, the operator's entry in `metadata.managedFields` tells.
 //!
@@ -13,15 +13,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::api::ListParams;
-use kube::core::PartialObjectMeta;
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt};
 
+use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
 use super::pulse::Pulse;
 use super::{act, observe};
-use crate::session::TLSDebugSession;
+use crate::session::{TLSDebugSession, Target, TargetKind};
 use crate::workload::record::{ANNOTATION, Record, RecordOwner};
 use crate::workload::{Workload, ownership};
 
@@ -37,22 +37,28 @@ const ATTEMPTS: usize = 12;
 /// A request may hang; the other workloads must not wait for it.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// Whose change is to be taken back, and from which Deployment: namespace, name of the Deployment, uid of the session.
-type Key = (String, String, String);
+/// The kinds whose template a session changes. A clone goes with its session by itself.
+const KINDS: [TargetKind; 3] = [TargetKind::Deployment, TargetKind::StatefulSet, TargetKind::DaemonSet];
+const REVISIONS: [RevisionKind; 2] = [RevisionKind::ReplicaSet, RevisionKind::ControllerRevision];
+
+/// A workload: namespace, kind, name.
+type Key = (String, TargetKind, String);
+type Object = PartialObjectMeta<DynamicObject>;
 
 /// A change that may have been left behind.
 struct Found {
     record: Record,
-    /// Only a copy on a ReplicaSet was found: the template was restored already.
+    /// Only a copy on a revision was found: the template was restored already.
     is_copy: bool,
 }
 
 /// What one sweep has found.
 #[derive(Default)]
 struct Traces {
-    changes: BTreeMap<Key, Found>,
-    /// Deployments (namespace, name) without a record, of which the operator still owns a field.
-    owned: Vec<(String, String)>,
+    /// By workload and uid of the session.
+    changes: BTreeMap<(Key, String), Found>,
+    /// Workloads without a record, of which the operator still owns a field.
+    owned: Vec<Key>,
 }
 
 /// Looks for what was left behind and takes it back, for ever. `namespaces`: those that are watched, all when empty.
@@ -85,53 +91,42 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
 /// One sweep. Returns whether nothing is left that it could not finish.
 async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube::Result<bool> {
     let mut traces = Traces::default();
-    each(api::<Deployment>(client, namespace), pulse, |object| {
-        traces.see_deployment(&object);
-    })
-    .await?;
-    each(api::<ReplicaSet>(client, namespace), pulse, |object| {
-        traces.see_replica_set(&object);
-    })
-    .await?;
+    for kind in KINDS {
+        let api = api(client, namespace, &observe::resource(kind));
+        each(api, pulse, |object| traces.see_workload(kind, &object)).await?;
+    }
+    for kind in REVISIONS {
+        let api = api(client, namespace, &observe::revisions::resource(kind));
+        each(api, pulse, |object| traces.see_revision(&object)).await?;
+    }
     let mut is_clean = true;
-    for ((namespace, name, _), found) in &traces.changes {
+    for ((key, _), found) in &traces.changes {
         let finish = async {
             if is_orphan(client, found, Timestamp::now()).await? {
-                take_back(client, namespace, name, &found.record).await
+                take_back(client, key, &found.record).await
             } else {
                 Ok(true)
             }
         };
-        is_clean &= logged(namespace, name, finish).await;
+        is_clean &= logged(key, finish).await;
         pulse.beat();
     }
-    for (namespace, name) in &traces.owned {
-        is_clean &= logged(namespace, name, give_back(client, namespace, name)).await;
+    for key in &traces.owned {
+        is_clean &= logged(key, give_back(client, key)).await;
         pulse.beat();
     }
     Ok(is_clean)
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<PartialObjectMeta<K>>
-where
-    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-{
+fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<Object> {
     match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+        None => Api::all_with(client.clone(), resource),
     }
 }
 
 /// Shows all objects, page by page, so that those of a large cluster are never in memory at once.
-async fn each<K>(
-    api: Api<PartialObjectMeta<K>>,
-    pulse: &Pulse,
-    mut see: impl FnMut(PartialObjectMeta<K>),
-) -> kube::Result<()>
-where
-    K: Clone + std::fmt::Debug,
-    PartialObjectMeta<K>: serde::de::DeserializeOwned,
-{
+async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) -> kube::Result<()> {
     let mut page = ListParams::default().limit(500);
     loop {
         pulse.beat();
@@ -148,13 +143,14 @@ where
 }
 
 impl Traces {
-    fn see_deployment(&mut self, object: &PartialObjectMeta<Deployment>) {
+    fn see_workload(&mut self, kind: TargetKind, object: &Object) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         if object.annotations().contains_key(ANNOTATION) {
             match record(object) {
-                Some(record) => self.add(namespace, name, record, false),
+                Some(record) => self.add((namespace, kind, name), record, false),
                 None => {
                     tracing::warn!(
+                        %kind,
                         name,
                         namespace,
                         "annotation {ANNOTATION} is unreadable or names a session elsewhere"
@@ -162,23 +158,24 @@ impl Traces {
                 }
             }
         } else if !ownership::owned(&object.metadata).is_empty() {
-            self.owned.push((namespace, name));
+            self.owned.push((namespace, kind, name));
         }
     }
 
-    fn see_replica_set(&mut self, object: &PartialObjectMeta<ReplicaSet>) {
+    fn see_revision(&mut self, object: &Object) {
         let owners = object.owner_references();
-        let controller = owners
-            .iter()
-            .find(|owner| owner.controller == Some(true) && owner.kind == "Deployment");
-        if let (Some(controller), Some(record)) = (controller, record(object)) {
-            let namespace = object.namespace().unwrap_or_default();
-            self.add(namespace, controller.name.clone(), record, true);
+        let controller = owners.iter().find(|owner| owner.controller == Some(true));
+        let workload = controller.and_then(|owner| {
+            let kind = KINDS.into_iter().find(|kind| kind.to_string() == owner.kind)?;
+            Some((object.namespace()?, kind, owner.name.clone()))
+        });
+        if let (Some(workload), Some(record)) = (workload, record(object)) {
+            self.add(workload, record, true);
         }
     }
 
-    fn add(&mut self, namespace: String, name: String, record: Record, is_copy: bool) {
-        let key = (namespace, name, record.session.uid.clone());
+    fn add(&mut self, workload: Key, record: Record, is_copy: bool) {
+        let key = (workload, record.session.uid.clone());
         self.changes.entry(key).or_insert(Found { record, is_copy });
     }
 }
@@ -219,36 +216,34 @@ fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
 }
 
 /// Whether all was done; what went wrong is logged, and the next sweep tries again.
-async fn logged(namespace: &str, name: &str, work: impl Future<Output = kube::Result<bool>>) -> bool {
+async fn logged((namespace, kind, name): &Key, work: impl Future<Output = kube::Result<bool>>) -> bool {
     match tokio::time::timeout(LONGEST, work).await {
         Ok(Ok(is_done)) => is_done,
         Ok(Err(error)) => {
-            tracing::warn!(name, namespace, %error, "cannot take back what a session that is gone has left on a Deployment");
+            tracing::warn!(%kind, name, namespace, %error, "cannot take back what a session that is gone has left");
             false
         }
         Err(_) => {
-            tracing::warn!(name, namespace, "the API server does not answer; will try again");
+            tracing::warn!(%kind, name, namespace, "the API server does not answer; will try again");
             false
         }
     }
 }
 
 /// Takes the change back as far as it goes now. Returns whether nothing is left of it.
-async fn take_back(client: &Client, namespace: &str, name: &str, record: &Record) -> kube::Result<bool> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+async fn take_back(client: &Client, key: &Key, record: &Record) -> kube::Result<bool> {
+    let (namespace, kind, name) = key;
     let mut change = record.change.clone();
-    let path = ownership::value_path(&change.container, &change.variable);
     let mut refused = None;
     for attempt in 0..ATTEMPTS {
-        let Some(workload) = deployments.get_opt(name).await?.map(Workload::from) else {
+        let Some(workload) = workload(client, key).await? else {
             return Ok(true);
         };
         if is_refused(&workload, refused.take()) {
             return Ok(false);
         }
         // Whoever has edited the value meanwhile is its owner; the next write takes that from them.
-        let editors = ownership::owners(&workload.metadata, &path);
-        if workload.record().is_some() && !editors.is_empty() {
+        if let Some(editors) = undo::editors(&workload, &change).filter(|_| workload.record().is_some()) {
             change.owners = editors;
         }
         let mut unreadable = None;
@@ -259,6 +254,7 @@ async fn take_back(client: &Client, namespace: &str, name: &str, record: &Record
             Undo::Done => {
                 if let Some(message) = &unreadable {
                     tracing::warn!(
+                        %kind,
                         name,
                         namespace,
                         message,
@@ -267,6 +263,7 @@ async fn take_back(client: &Client, namespace: &str, name: &str, record: &Record
                 } else if attempt > 0 {
                     let session = &record.session.name;
                     tracing::info!(
+                        %kind,
                         name,
                         namespace,
                         session,
@@ -280,12 +277,17 @@ async fn take_back(client: &Client, namespace: &str, name: &str, record: &Record
     Ok(false)
 }
 
-/// Gives back what the operator owns of a Deployment without a record.
-async fn give_back(client: &Client, namespace: &str, name: &str) -> kube::Result<bool> {
-    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+async fn workload(client: &Client, (namespace, kind, name): &Key) -> kube::Result<Option<Workload>> {
+    let object = observe::workloads(client, namespace, *kind).get_opt(name).await?;
+    object.map(|object| observe::read(*kind, object)).transpose()
+}
+
+/// Gives back what the operator owns of a workload without a record.
+async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
+    let (namespace, ..) = key;
     let mut refused = None;
     for _ in 0..ATTEMPTS {
-        let Some(workload) = deployments.get_opt(name).await?.map(Workload::from) else {
+        let Some(workload) = workload(client, key).await? else {
             return Ok(true);
         };
         if is_refused(&workload, refused.take()) {
@@ -325,7 +327,12 @@ type Refused = (Option<String>, u16);
 /// Writes. A refusal is no error yet: most often the object has moved, and the next look sees it as it is.
 async fn write(client: &Client, workload: &Workload, step: &Step) -> kube::Result<Option<Refused>> {
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
-    match act::undo(client, namespace, workload.name(), step).await {
+    let target = Target {
+        kind: workload.kind,
+        name: workload.name().to_owned(),
+        container: None,
+    };
+    match act::undo(client, namespace, &target, step).await {
         Ok(()) => Ok(None),
         Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {
             Ok(Some((workload.metadata.resource_version.clone(), status.code)))

@@ -3,16 +3,19 @@
 //! Pure. A session goes Pending → Injecting → Capturing → Restoring → Completed or Failed. Whatever happens on the way
 //! leads to Restoring, and Restoring does not end before the workload is what it was.
 
+mod drift;
 pub mod ending;
 pub mod findings;
 pub mod running;
 pub mod starting;
+mod summary;
 pub mod undo;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use json_patch::Patch;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
@@ -55,6 +58,8 @@ pub enum Action {
     Inject(Patch),
     /// Take a part of the change back.
     Undo(Step),
+    /// Run one more pod with the flag.
+    CreateClone(Box<Pod>),
     /// The session's time to live is over.
     DeleteSession,
 }
@@ -213,6 +218,7 @@ impl Draft<'_> {
     fn fail_untouched(mut self, reason: &str, message: &str) -> Plan {
         self.set(ConditionType::Accepted, false, reason, message);
         self.status.phase = Phase::Failed;
+        self.status.cause = Some(reason.to_owned());
         self.status.failure = Some(Failure {
             reason: reason.to_owned(),
             message: message.to_owned(),
@@ -235,7 +241,7 @@ impl Draft<'_> {
 fn unreadable(message: &str) -> String {
     format!(
         "The operator may not read what it needs: {message}. Give its ServiceAccount the rights that the chart gives it \
-         (helm upgrade)."
+         (helm upgrade; strategy Clone needs the chart value rbac.allow.clone: true)."
     )
 }
 

@@ -1,208 +1,20 @@
 //! One look at one session: observe, plan, act, report.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::runtime::controller::Action as Next;
-use kube::runtime::events::Recorder;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Client, ResourceExt};
 
 use super::act::{self, Outcome};
-use super::admin::Metrics;
-use super::capture::{Capture, Captured, Wake};
+use super::context::Context;
 use super::events;
 use super::observe::{self, Observed};
 use super::plan::undo::Step;
 use super::plan::{self, Action, Plan};
-use super::pulse::Pulses;
-use super::settings::Settings;
-use super::watch::Watch;
 use crate::session::conditions::{self, ConditionType};
 use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
-
-/// What all reconciles share.
-pub struct Context {
-    client: Client,
-    scopes: BTreeMap<Option<String>, Scope>,
-    recorder: Recorder,
-    requires_policy: bool,
-    active: Mutex<HashMap<String, Active>>,
-    /// The loops that must never hang.
-    pub pulses: Pulses,
-    /// Counters for the admin port.
-    pub metrics: Metrics,
-}
-
-/// One namespace that is watched, or all.
-pub struct Scope {
-    /// Wakes a session of it.
-    pub wake: Wake,
-    /// The sessions that exist in it.
-    pub sessions: Store<TLSDebugSession>,
-}
-
-/// What is kept of one session between two looks.
-struct Active {
-    namespace: Option<String>,
-    capture: Option<Capture>,
-    watch: Option<Watch>,
-    /// Failures in a row.
-    failures: u32,
-}
-
-impl Active {
-    fn of(session: &TLSDebugSession) -> Self {
-        Self {
-            namespace: session.namespace(),
-            capture: None,
-            watch: None,
-            failures: 0,
-        }
-    }
-
-    fn is_running(&self) -> bool {
-        self.capture.is_some() || self.watch.is_some()
-    }
-}
-
-impl Context {
-    /// Nothing runs yet. `scopes` has each namespace that is watched, or all under `None`.
-    #[must_use]
-    pub fn new(client: Client, settings: &Settings, scopes: BTreeMap<Option<String>, Scope>) -> Self {
-        let recorder = events::recorder(client.clone(), &settings.identity);
-        Self {
-            client,
-            scopes,
-            recorder,
-            requires_policy: settings.require_admission_policy,
-            active: Mutex::default(),
-            pulses: Pulses::default(),
-            metrics: Metrics::default(),
-        }
-    }
-
-    /// The client that all share.
-    #[must_use]
-    pub fn client(&self) -> Client {
-        self.client.clone()
-    }
-
-    /// Where a session belongs, while it exists.
-    fn scope(&self, session: &TLSDebugSession) -> Option<&Scope> {
-        let scope = self
-            .scopes
-            .get(&session.namespace())
-            .or_else(|| self.scopes.get(&None))?;
-        let stored = scope.sessions.get(&ObjectRef::from_obj(session))?;
-        (stored.uid() == session.uid()).then_some(scope)
-    }
-
-    /// Changes what is kept of the sessions, by uid.
-    fn with_active<T>(&self, change: impl FnOnce(&mut HashMap<String, Active>) -> T) -> T {
-        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = change(&mut active);
-        let running = active.values().filter(|active| active.is_running()).count();
-        self.metrics
-            .active_sessions
-            .set(i64::try_from(running).unwrap_or(i64::MAX));
-        result
-    }
-
-    fn captured(&self, uid: &str) -> Captured {
-        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        active
-            .get(uid)
-            .and_then(|active| active.capture.as_ref())
-            .map(Capture::captured)
-            .unwrap_or_default()
-    }
-
-    /// Starts and ends what the plan wants to run beside the reconcile. Nothing is started for a session that vanished
-    /// during the look; one that vanishes later is forgotten then.
-    fn run_beside(&self, uid: &str, observed: &Observed, plan: &Plan) {
-        let session = &observed.session;
-        self.with_active(|all| {
-            let Some(scope) = self.scope(session) else {
-                all.remove(uid);
-                return;
-            };
-            let active = all.entry(uid.to_owned()).or_insert_with(|| Active::of(session));
-            match &observed.workload {
-                Some(workload) if plan.watch => {
-                    active.watch.get_or_insert_with(|| {
-                        Watch::start(self.client.clone(), session, workload, scope.wake.clone())
-                    });
-                }
-                _ => active.watch = None,
-            }
-            match plan.status.injection.as_ref().filter(|_| plan.capture) {
-                Some(injection) => {
-                    let container = injection.change.container.clone();
-                    let capture = active.capture.get_or_insert_with(|| {
-                        Capture::new(self.client.clone(), session, container, scope.wake.clone())
-                    });
-                    capture.follow(&observed.remains.pods, session.spec.max_pods);
-                }
-                None => active.capture = None,
-            }
-            if !active.is_running() && active.failures == 0 {
-                all.remove(uid);
-            }
-        });
-    }
-
-    /// The waiting time after the next failure in a row: 1 s, doubled up to 30 s.
-    fn backoff(&self, session: &TLSDebugSession) -> Duration {
-        let failures = self.with_active(|all| {
-            self.scope(session)?;
-            let active = all
-                .entry(session.uid().unwrap_or_default())
-                .or_insert_with(|| Active::of(session));
-            active.failures = active.failures.saturating_add(1);
-            Some(active.failures)
-        });
-        let doublings = failures.unwrap_or(1) - 1;
-        Duration::from_secs(1 << doublings.min(5)).min(Duration::from_secs(30))
-    }
-
-    fn succeeded(&self, uid: &str) {
-        self.with_active(|all| {
-            if let Some(active) = all.get_mut(uid) {
-                active.failures = 0;
-                if !active.is_running() {
-                    all.remove(uid);
-                }
-            }
-        });
-    }
-
-    /// Ends what runs for a session that no longer exists.
-    pub fn forget(&self, uid: &str) {
-        self.with_active(|all| all.remove(uid));
-    }
-
-    /// Ends what runs for sessions of a scope that vanished while it could not be watched.
-    pub fn forget_vanished(&self, namespace: Option<&String>) {
-        let Some(scope) = self.scopes.get(&namespace.cloned()) else {
-            return;
-        };
-        let all: HashSet<String> = scope
-            .sessions
-            .state()
-            .iter()
-            .filter_map(|session| session.uid())
-            .collect();
-        self.with_active(|active| {
-            active.retain(|uid, active| {
-                let is_elsewhere = namespace.is_some() && active.namespace.as_ref() != namespace;
-                is_elsewhere || all.contains(uid)
-            });
-        });
-    }
-}
 
 /// A request may hang, because its connection was dropped without a word; the next look must not wait for it. Every write
 /// may be cut off: the next look sees whether it went through.
@@ -221,7 +33,7 @@ pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> 
 
 async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
     context.metrics.reconciles.inc();
-    let client = &context.client;
+    let client = &context.client();
     let (namespace, name) = (session.namespace().unwrap_or_default(), session.name_any());
     let uid = session.uid().unwrap_or_default();
     // The cache may lag behind our own writes.
@@ -306,7 +118,11 @@ fn written(session: &TLSDebugSession, action: &Action) -> String {
         Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => {
             format!("TLSDebugSession {:?}", session.name_any())
         }
-        Action::Undo(Step::DeleteReplicaSet(set) | Step::UnmarkReplicaSet(set)) => format!("ReplicaSet {:?}", set.name),
+        Action::Undo(Step::DeleteRevision(revision) | Step::UnmarkRevision(revision)) => {
+            format!("{:?} {:?}", revision.kind, revision.name)
+        }
+        Action::CreateClone(pod) => format!("Pod {:?}", pod.name_any()),
+        Action::Undo(Step::DeletePod(pod)) => format!("Pod {:?}", pod.name),
         Action::None | Action::Inject(_) | Action::Undo(_) => format!("{} {:?}", target.kind, target.name),
     }
 }
@@ -324,6 +140,13 @@ fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
             observed.session.namespace().unwrap_or_default()
         ),
         Action::DeleteSession => " Nothing is left to restore; the session can be deleted by hand.".to_owned(),
+        Action::CreateClone(_) => {
+            " Strategy Clone needs the chart value rbac.allow.clone: true. Nothing was changed.".to_owned()
+        }
+        Action::Undo(Step::DeletePod(_)) => " A StatefulSet's pod that does not become ready needs the chart value \
+                                             rbac.allow.deleteStuckPods: true; until then delete it by hand (kubectl \
+                                             delete pod)."
+            .to_owned(),
         Action::None | Action::Undo(_) => String::new(),
     };
     format!(
@@ -341,7 +164,7 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
     let kind = match plan.action {
         Action::Undo(Step::Restore(_)) => ConditionType::TemplateRestored,
         Action::Undo(_) | Action::RemoveFinalizer | Action::DeleteSession => ConditionType::Restored,
-        Action::None | Action::AddFinalizer | Action::Inject(_) => ConditionType::Accepted,
+        Action::None | Action::AddFinalizer | Action::Inject(_) | Action::CreateClone(_) => ConditionType::Accepted,
     };
     if !is_over {
         plan.status.phase = before.phase;
@@ -351,7 +174,7 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
         // Without what the plan would have said of a write that did not go through.
         plan.status.conditions = before.conditions;
     }
-    if matches!(plan.action, Action::Inject(_)) {
+    if matches!(plan.action, Action::Inject(_) | Action::CreateClone(_)) {
         plan.status.summary = Some(message.to_owned());
     }
     let generation = observed.session.metadata.generation;
@@ -369,15 +192,16 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
 
 fn rejected(plan: &mut Plan, observed: &Observed, message: &str) {
     let message = format!(
-        "The API server or one of its admission policies or webhooks does not accept the change of {}: {message}",
+        "The API server, a quota, or one of its admission policies or webhooks does not accept the change of {}: {message}",
         written(&observed.session, &plan.action)
     );
-    let was_inject = matches!(plan.action, Action::Inject(_));
+    let was_inject = matches!(plan.action, Action::Inject(_) | Action::CreateClone(_));
     blocked(plan, observed, "PatchRejected", &message);
     if was_inject {
         plan.status.phase = Phase::Failed;
         plan.status.finished_at = Some(plan::instant(Timestamp::now()));
         plan.status.summary = Some(message.clone());
+        plan.status.cause = Some("PatchRejected".to_owned());
         plan.status.failure = Some(Failure {
             reason: "PatchRejected".to_owned(),
             message,

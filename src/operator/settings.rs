@@ -11,7 +11,7 @@ pub struct Settings {
     #[arg(long, env = "TLSDEBUG_ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin_address: String,
 
-    /// Name of this replica, in events and in the leader lease.
+    /// Name of this replica, in events and, with a random suffix, in the leader lease.
     #[arg(long, env = "TLSDEBUG_IDENTITY", default_value = "tlsdebug")]
     pub identity: String,
 

@@ -1,17 +1,18 @@
 //! Waking a session when its workload or one of its pods changes; only while it is active, and only over its own pods.
 
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::core::PartialObjectMeta;
+use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use tokio::task::AbortHandle;
 
 use super::capture::Wake;
-use crate::session::TLSDebugSession;
+use super::observe;
+use crate::session::{Strategy, TLSDebugSession};
 use crate::workload::Workload;
+use crate::workload::clone::SESSION_LABEL;
 
 /// The watches of one session. Dropping it ends them.
 #[derive(Debug)]
@@ -20,15 +21,20 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the workload and the pods that it selects.
+    /// Watches the workload and the pods that it selects, or the session's clone.
     #[must_use]
     pub fn start(client: Client, session: &TLSDebugSession, workload: &Workload, wake: Wake) -> Self {
-        let session = ObjectRef::from_obj(session);
         let namespace = workload.metadata.namespace.clone().unwrap_or_default();
+        let pods_of_it = match session.spec.effective_strategy() {
+            Strategy::Rollout => workload.selector_text(),
+            Strategy::Clone => format!("{SESSION_LABEL}={}", session.name_any()),
+        };
+        let session = ObjectRef::from_obj(session);
         let by_name = watcher::Config::default().fields(&format!("metadata.name={}", workload.name()));
-        let by_label = watcher::Config::default().labels(&workload.selector_text());
+        let by_label = watcher::Config::default().labels(&pods_of_it);
+        let resource = observe::resource(workload.kind);
         let workloads = watcher(
-            Api::<PartialObjectMeta<Deployment>>::namespaced(client.clone(), &namespace),
+            Api::<PartialObjectMeta<DynamicObject>>::namespaced_with(client.clone(), &namespace, &resource),
             by_name,
         )
         .default_backoff()

@@ -19,12 +19,28 @@ pub enum Style {
 /// The report as text.
 #[must_use]
 pub fn text(report: &Report, style: Style) -> String {
+    text_of_part(report, "", style)
+}
+
+/// The same of a report on a part of the input. `missing` says in some words what of the input could not be read, and is empty where nothing is
+/// missing: it stands in the first line, for who reads no further must not take a part for the whole.
+#[must_use]
+pub fn text_of_part(report: &Report, missing: &str, style: Style) -> String {
     let mut out = String::new();
-    let (word, colour) = verdict(report.verdict);
-    line(&mut out, &style.paint(colour, word), &counts(report.handshakes));
-    for (number, finding) in (1..).zip(&report.findings) {
+    let (word, colour) = match report.verdict {
+        Verdict::AllSucceeded if !missing.is_empty() => ("All handshakes that were read succeeded", Colour::Yellow),
+        verdict => self::verdict(verdict),
+    };
+    let counts = counts(report.handshakes);
+    let rest = [counts.as_str(), missing].into_iter().filter(|part| !part.is_empty());
+    line(
+        &mut out,
+        &style.paint(colour, word),
+        &rest.collect::<Vec<_>>().join("; "),
+    );
+    for (index, finding) in report.findings.iter().enumerate() {
         out.push('\n');
-        one(&mut out, number, finding, style);
+        one(&mut out, index, &report.findings, finding, style);
     }
     if !report.warnings.is_empty() {
         out.push('\n');
@@ -71,8 +87,8 @@ fn counts(counts: HandshakeCounts) -> String {
     text
 }
 
-fn one(out: &mut String, number: usize, finding: &Finding, style: Style) {
-    let head = format!("{number}. {}", finding.cause);
+fn one(out: &mut String, index: usize, all: &[Finding], finding: &Finding, style: Style) {
+    let head = format!("{}. {}", index + 1, finding.cause);
     let times = if finding.count == 1 {
         String::new()
     } else {
@@ -91,7 +107,14 @@ fn one(out: &mut String, number: usize, finding: &Finding, style: Style) {
     wrapped(out, "   ", "   ", &finding.summary);
     out.push('\n');
     wrapped(out, "   Why:  ", "         ", &finding.explanation);
-    for (index, remedy) in finding.remedies.iter().enumerate() {
+    let same = all[..index]
+        .iter()
+        .position(|before| before.remedies == finding.remedies);
+    let remedies = match same {
+        Some(before) if finding.remedies.len() > 1 => &[format!("The same as for {}.", before + 1)][..],
+        _ => &finding.remedies,
+    };
+    for (index, remedy) in remedies.iter().enumerate() {
         wrapped(
             out,
             if index == 0 { "   Do:   - " } else { "         - " },

@@ -23,12 +23,12 @@ use super::status::TLSDebugSessionStatus;
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
     printcolumn = r#"{"name":"Target","type":"string","jsonPath":".spec.target.name"}"#,
     printcolumn = r#"{"name":"Cause","type":"string","jsonPath":".status.cause"}"#,
-    printcolumn = r#"{"name":"Summary","type":"string","jsonPath":".status.summary"}"#,
     printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.expiresAt"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"Failed","type":"integer","jsonPath":".status.handshakes.failed","priority":1}"#,
     printcolumn = r#"{"name":"Verdict","type":"string","jsonPath":".status.verdict","priority":1}"#,
-    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
-    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name may have at most 63 characters, because labels carry it")
+    printcolumn = r#"{"name":"Summary","type":"string","jsonPath":".status.summary"}"#,
+    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name may have at most 63 characters, so that it fits into a label")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -58,9 +58,9 @@ pub struct TLSDebugSessionSpec {
     /// The workload whose JVM is to be debugged; always in the session's own namespace.
     pub target: Target,
 
-    /// How the flag gets into a JVM. Rollout edits the workload, whose controller then rolls the pods. Clone runs one
-    /// more pod with the flag and leaves the workload alone. Unset: Rollout, and Clone for a Pod; the status says which
-    /// one is in effect.
+    /// How the flag gets into a JVM. Rollout: the workload is edited, and its controller replaces the pods, once to switch
+    /// the output on and once to switch it off. Clone: one more pod runs with the flag, and the workload is left alone.
+    /// Unset: Rollout, but Clone for a Pod; `status.strategy` says which one is in effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::strategy")]
     pub strategy: Option<Strategy>,
@@ -75,30 +75,32 @@ pub struct TLSDebugSessionSpec {
     #[serde(default)]
     pub variable: OptionsVariable,
 
-    /// What `javax.net.debug` is to print; `ssl` must be among it. Options that print keys or data in clear are not
-    /// offered.
+    /// What the JVM is to print: the words of `-Djavax.net.debug`; `ssl` must be among them. `trustmanager` and
+    /// `keymanager` prove more and print much more. Words that print keys or the transported data are not offered.
     #[serde(default = "default_debug")]
     #[schemars(schema_with = "schema::debug")]
     pub debug: BTreeSet<DebugOption>,
 
-    /// How long debugging stays on, from 30s to 8h, such as 10m or 1h30m; counted from the first pod with the flag that
-    /// is ready, or its first debug record.
+    /// How long the output stays on, from 30s to 8h, such as 10m or 1h30m. It counts from the moment when the first pod
+    /// with the flag is ready or prints its first debug record.
     #[serde(default = "default_duration")]
     #[schemars(schema_with = "schema::duration")]
     pub duration: String,
 
-    /// How long the rollout may take, from 1m to 2h, before the session gives up and restores.
+    /// How long the session waits, from 1m to 2h, for the workload to be ready for the change, and then for the first pod
+    /// with the flag. When it is over, the session gives up and restores.
     #[serde(default = "default_progress_deadline")]
     #[schemars(schema_with = "schema::progress_deadline")]
     pub progress_deadline: String,
 
-    /// Which handshakes decide `cause`, `summary` and FirstFailure; all others are counted only.
+    /// Which handshakes decide `status.cause`, `status.summary` and `stopWhen: FirstFailure`. All others are counted, and
+    /// listed in `status.findings`. Unset: all handshakes decide.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::matching")]
     pub matching: Option<Match>,
 
-    /// What ends the session. Expired: the end of `duration`. FirstFailure: the first failed handshake that `match`
-    /// lets through, or else the end of `duration`.
+    /// What ends the session. Expired: the end of `duration`. FirstFailure: the first handshake that fails (with `match`:
+    /// with one of those servers), or else the end of `duration`.
     #[serde(default)]
     pub stop_when: StopWhen,
 
@@ -106,7 +108,8 @@ pub struct TLSDebugSessionSpec {
     #[serde(default)]
     pub stop: bool,
 
-    /// How many pods are read at most, from 1 to 20; the others are counted and named in the status.
+    /// How many pods are read at the same time, from 1 to 20, the oldest first; the others are named in
+    /// `status.warnings`.
     #[serde(default = "default_max_pods")]
     #[schemars(range(min = 1, max = 20))]
     pub max_pods: u32,
@@ -116,12 +119,12 @@ pub struct TLSDebugSessionSpec {
     #[schemars(range(min = 1_048_576, max = 17_179_869_184_u64))]
     pub max_log_bytes: u64,
 
-    /// JDKs before 8u272 print TLS master secrets with this output. Unless this is true, the session ends and restores
-    /// at the first such block.
+    /// JDKs before 8u272 print TLS master secrets with this output, and they stay in the container's log. Unless this is
+    /// true, the session ends and restores at the first such block.
     #[serde(default)]
     pub allow_key_material: bool,
 
-    /// How long a finished session is kept before it deletes itself, from 0s to 720h. Unset: kept.
+    /// How long a session that has ended is kept before it deletes itself, from 0s to 720h. Unset: it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::ttl")]
     pub ttl_after_finished: Option<String>,
@@ -135,7 +138,7 @@ pub struct Target {
     /// Name of the workload.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Container whose JVM is meant; needed only when the pod has several.
+    /// Container whose JVM is meant, a sidecar or init container too; needed only when the pod has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::container")]
     pub container: Option<String>,
@@ -241,7 +244,8 @@ impl DebugOption {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Match {
-    /// Globs over the peer's server name, such as `*.bank.example`.
+    /// Names that the client asked for (`server_name` of its ClientHello), where `*` stands for any characters and `?` for
+    /// one. Case does not matter. A handshake without a name matches none.
     pub server_names: Vec<String>,
 }
 
@@ -324,9 +328,13 @@ mod schema {
             "type": "object",
             "required": ["serverNames"],
             "properties": {"serverNames": {
-                "description": "Globs over the peer's server name, such as *.bank.example.",
+                "description": "Names of servers, as the client asks for them (server_name in its ClientHello): * stands for any \
+                    characters, ? for one, as in *.bank.example. Case does not matter. A handshake without a name matches none.",
                 "type": "array", "minItems": 1, "maxItems": 32,
-                "items": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9.*?_-]+$"}
+                "items": {"type": "string", "minLength": 1, "maxLength": 253, "x-kubernetes-validations": [{
+                    "rule": "self.matches('^[A-Za-z0-9.*?_-]+$')",
+                    "message": "serverNames are names of servers, with * for any characters and ? for one, such as *.bank.example"
+                }]}
             }}
         })
     }
@@ -343,14 +351,16 @@ mod schema {
         bounded("ttlAfterFinished", "0s", "720h")
     }
 
+    /// A rule and no `pattern`: the API server would answer with the expression and with a fault of the conversion beside it.
+    /// Six digits of each unit are well within what CEL's `duration` takes.
     fn bounded(field: &str, least: &str, most: &str) -> Schema {
+        let is_duration = "self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && self != ''";
         json_schema!({
             "type": "string",
             "maxLength": 32,
-            "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
             "x-kubernetes-validations": [{
-                "rule": format!("self != '' && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"),
-                "message": format!("{field} must be from {least} to {most}, such as 10m or 1h30m")
+                "rule": format!("{is_duration} && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"),
+                "message": format!("{field} must be from {least} to {most}, written as 90s, 10m or 1h30m")
             }]
         })
     }

@@ -28,7 +28,7 @@ pub struct TLSDebugSessionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub started_at: Option<String>,
-    /// When debugging is turned off at the latest (RFC 3339).
+    /// When debugging is turned off at the latest (RFC 3339); absent before the duration counts and once the session ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<String>,
@@ -36,35 +36,40 @@ pub struct TLSDebugSessionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub finished_at: Option<String>,
-    /// One condition per promise.
+    /// Where the session stands: Accepted, Injected, Capturing, Diagnosed, TemplateRestored, Restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
-    /// The first cause, by certainty, then count, then last seen.
+    /// What is wrong, in one word: the cause of the first of `findings` that `spec.match` asks for. Where the session failed
+    /// before it found one, the reason why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// What is wrong, in one sentence.
+    /// What is wrong or what is being waited for, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// How many handshakes were seen, by outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handshakes: Option<HandshakeCounts>,
-    /// At most 20 findings with at most 10 lines of evidence each.
+    /// Why handshakes failed: the most certain first (Proven, Likely, Possible), then the most frequent. At most 20, with at
+    /// most 10 lines of evidence each; those that `spec.match` asks for come first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     /// What limits the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What was read of which pod.
+    /// What was read of which pod: one entry for each life of its container, that is from one restart to the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<PodCapture>,
+    /// What was read before, of lives that are no longer listed in `pods`. It counts in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_pods: Option<EarlierPods>,
     /// What was changed in the workload and where; never a value of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injection: Option<InjectionSummary>,
     /// A command that undoes the change by hand, for when the operator cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_command: Option<String>,
-    /// Why the session ends or ended before its time.
+    /// Why the session failed; absent in a session that ends as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
@@ -83,7 +88,7 @@ pub enum Phase {
     Restoring,
     /// Ended as planned; the workload is as it was.
     Completed,
-    /// Ended for a reason that the conditions name; the workload is as it was unless Restored says otherwise.
+    /// Ended for the reason in `failure`; the workload is as it was, unless the condition Restored says otherwise.
     Failed,
 }
 
@@ -103,7 +108,7 @@ pub struct PodCapture {
     pub name: String,
     /// Its uid.
     pub uid: String,
-    /// How often the container had been restarted in this life.
+    /// How often the container had been restarted before this life.
     pub restarts: i32,
     /// Lines read.
     pub lines: u64,
@@ -113,11 +118,25 @@ pub struct PodCapture {
     pub gaps: u64,
 }
 
-/// What was changed in the workload.
+/// What was read of container lives that are no longer listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierPods {
+    /// How many lives.
+    pub lives: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Stretches of their logs that could not be read.
+    pub gaps: u64,
+}
+
+/// What was changed in the workload, or is different in the clone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InjectionSummary {
-    /// uid of the workload.
+    /// uid of the workload, or of the clone.
     pub uid: String,
     /// The change.
     #[serde(flatten)]

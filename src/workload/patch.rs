@@ -14,7 +14,7 @@ impl Builder {
     /// U+2029 and, in some versions, two control characters as escapes, which a client need not do. So this is never the only
     /// guard.
     #[must_use]
-    pub fn test_text(self, path: &[&str], text: &str) -> Self {
+    pub fn test_text(self, path: &[impl AsRef<str>], text: &str) -> Self {
         if text.contains(['<', '>', '&', '\u{2028}', '\u{2029}', '\u{8}', '\u{c}']) {
             self
         } else {
@@ -24,7 +24,7 @@ impl Builder {
 
     /// The patch fails unless `path` holds `value`.
     #[must_use]
-    pub fn test(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+    pub fn test(mut self, path: &[impl AsRef<str>], value: impl Into<Value>) -> Self {
         self.0.push(PatchOperation::Test(TestOperation {
             path: pointer(path),
             value: value.into(),
@@ -34,7 +34,7 @@ impl Builder {
 
     /// Adds `value` at `path`; the last token `-` appends to a list.
     #[must_use]
-    pub fn add(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+    pub fn add(mut self, path: &[impl AsRef<str>], value: impl Into<Value>) -> Self {
         self.0.push(PatchOperation::Add(AddOperation {
             path: pointer(path),
             value: value.into(),
@@ -44,7 +44,7 @@ impl Builder {
 
     /// Replaces what `path` holds.
     #[must_use]
-    pub fn replace(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+    pub fn replace(mut self, path: &[impl AsRef<str>], value: impl Into<Value>) -> Self {
         self.0.push(PatchOperation::Replace(ReplaceOperation {
             path: pointer(path),
             value: value.into(),
@@ -54,7 +54,7 @@ impl Builder {
 
     /// Removes what `path` holds.
     #[must_use]
-    pub fn remove(mut self, path: &[&str]) -> Self {
+    pub fn remove(mut self, path: &[impl AsRef<str>]) -> Self {
         self.0
             .push(PatchOperation::Remove(RemoveOperation { path: pointer(path) }));
         self
@@ -67,8 +67,8 @@ impl Builder {
     }
 }
 
-fn pointer(tokens: &[&str]) -> PointerBuf {
-    PointerBuf::from_tokens(tokens.iter().copied())
+fn pointer(tokens: &[impl AsRef<str>]) -> PointerBuf {
+    PointerBuf::from_tokens(tokens.iter().map(AsRef::as_ref))
 }
 
 #[cfg(test)]

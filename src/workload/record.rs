@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::environment;
+use super::{environment, view};
 
 /// The annotation that holds the record.
 pub const ANNOTATION: &str = "tlsdebug.io/injection";
@@ -40,43 +40,85 @@ pub struct Change {
     pub entry_created: bool,
     /// Whether the container had no environment list before.
     pub list_created: bool,
-    /// SHA-256 of the value before, in hexadecimal; absent where the entry was created.
+    /// The variable to which the written value refers as `$(NAME)` for the value of before. The variable itself where a
+    /// ConfigMap or an earlier entry sets it; another name is the one that the entry of before bears meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refers_to: Option<String>,
+    /// SHA-256 of the value before, in hexadecimal; absent where that was no literal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256_before: Option<String>,
     /// SHA-256 of the value that was written, in hexadecimal: a pod carries the flag when its value has this hash.
     pub sha256_written: String,
-    /// Whether the value held the same flag before, so that finding it proves nothing.
+    /// Whether an entry of the variable held the same flag before, so that finding it proves nothing.
     #[serde(default)]
     pub flag_present_before: bool,
+    /// How many other entries held the written text before; they are not touched.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub copies_before: u32,
     /// The managers that owned the value before, to whom ownership is given back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<FieldOwner>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Record {
+    /// The text of the annotation.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Text, numbers and lists of them always can be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 impl Change {
+    /// The name that the entry of before bears meanwhile, where it was moved.
+    #[must_use]
+    pub fn saved(&self) -> Option<&str> {
+        self.refers_to.as_deref().filter(|name| *name != self.variable)
+    }
+
+    /// The reference to the value of before, where the written value has one.
+    #[must_use]
+    pub fn reference(&self) -> Option<String> {
+        self.refers_to.as_deref().map(environment::reference)
+    }
+
     /// The flag without the blank before it.
     #[must_use]
     pub fn flag(&self) -> &str {
         self.appended.trim_start()
     }
 
+    /// What is left of somebody's edit of the written value without the flag that this change brought in. `None`: it does
+    /// not carry that flag.
+    #[must_use]
+    pub fn edit_without_flag(&self, value: &str) -> Option<String> {
+        if self.sha256_before.as_ref() == Some(&sha256(value)) {
+            return None;
+        }
+        let remaining = environment::without_flag(value, self.flag())?;
+        let is_ours = !self.flag_present_before
+            || environment::without_flag(&remaining, self.flag()).is_some()
+            || self.reference().is_some_and(|reference| value.contains(&reference));
+        is_ours.then_some(remaining)
+    }
+
     /// Whether a value of the variable carries the flag that this change brought in.
     #[must_use]
     pub fn is_carried_by(&self, value: &str) -> bool {
-        let hash = sha256(value);
-        hash == self.sha256_written
-            || (!self.flag_present_before
-                && self.sha256_before.as_ref() != Some(&hash)
-                && environment::without_flag(value, self.flag()).is_some())
+        sha256(value) == self.sha256_written || self.edit_without_flag(value).is_some()
     }
 
     /// Whether a pod carries the flag that this change brought in.
     #[must_use]
     pub fn is_carried_by_pod(&self, pod: &PodSpec) -> bool {
-        pod.containers
-            .iter()
-            .find(|container| container.name == self.container)
-            .and_then(|container| environment::entry(container, &self.variable))
+        view::containers(pod)
+            .find(|(_, container)| container.name == self.container)
+            .and_then(|(_, container)| environment::entry(container, &self.variable))
             .and_then(|(_, entry)| entry.value.as_deref())
             .is_some_and(|value| self.is_carried_by(value))
     }
@@ -92,6 +134,9 @@ pub struct FieldOwner {
     pub operation: String,
     /// API version of its entry.
     pub api_version: String,
+    /// What it owns below the value (JSON of `FieldsV1`), where the value is no leaf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<String>,
 }
 
 /// A session, told apart from a later one of the same name by its uid.

@@ -1,12 +1,16 @@
 //! A workload as the edits see it, whatever its kind.
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use serde_json::Value;
 
 use super::record::{ANNOTATION, Record};
 use super::rollout::Rollout;
 use crate::session::TargetKind;
+
+/// The path to the pod's spec in a workload.
+pub(super) const TEMPLATE: [&str; 3] = ["spec", "template", "spec"];
 
 /// A workload as the edits see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,12 +19,39 @@ pub struct Workload {
     pub kind: TargetKind,
     /// Its metadata, managed fields included.
     pub metadata: ObjectMeta,
-    /// Which pods are its own.
+    /// Which pods are its own; nothing for a bare pod.
     pub selector: LabelSelector,
-    /// The pod template.
+    /// The pod template; of a bare pod, the pod's own labels, annotations and spec.
     pub template: PodTemplateSpec,
     /// How far its controller has brought the pods to the template.
     pub rollout: Rollout,
+}
+
+/// Where a container is in a pod's spec.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    is_init: bool,
+    position: usize,
+}
+
+impl Place {
+    /// The list that it is in.
+    #[must_use]
+    pub const fn list(self) -> &'static str {
+        if self.is_init { "initContainers" } else { "containers" }
+    }
+
+    /// Its position in the list.
+    #[must_use]
+    pub const fn position(self) -> usize {
+        self.position
+    }
+
+    /// Whether it is an init container; a sidecar is one that is restarted always.
+    #[must_use]
+    pub const fn is_init(self) -> bool {
+        self.is_init
+    }
 }
 
 impl From<Deployment> for Workload {
@@ -37,7 +68,65 @@ impl From<Deployment> for Workload {
     }
 }
 
+impl From<StatefulSet> for Workload {
+    fn from(set: StatefulSet) -> Self {
+        let rollout = Rollout::of_stateful_set(&set);
+        let spec = set.spec.unwrap_or_default();
+        Self {
+            kind: TargetKind::StatefulSet,
+            metadata: set.metadata,
+            selector: spec.selector,
+            template: spec.template,
+            rollout,
+        }
+    }
+}
+
+impl From<DaemonSet> for Workload {
+    fn from(set: DaemonSet) -> Self {
+        let rollout = Rollout::of_daemon_set(&set);
+        let spec = set.spec.unwrap_or_default();
+        Self {
+            kind: TargetKind::DaemonSet,
+            metadata: set.metadata,
+            selector: spec.selector,
+            template: spec.template,
+            rollout,
+        }
+    }
+}
+
+impl From<Pod> for Workload {
+    fn from(pod: Pod) -> Self {
+        let template = PodTemplateSpec {
+            metadata: Some(ObjectMeta {
+                labels: pod.metadata.labels.clone(),
+                annotations: pod.metadata.annotations.clone(),
+                ..ObjectMeta::default()
+            }),
+            spec: pod.spec,
+        };
+        Self {
+            kind: TargetKind::Pod,
+            metadata: pod.metadata,
+            selector: LabelSelector::default(),
+            template,
+            rollout: Rollout::default(),
+        }
+    }
+}
+
 impl Workload {
+    /// Reads an object of `kind` as the API returns it.
+    pub fn read(kind: TargetKind, object: Value) -> Result<Self, serde_json::Error> {
+        Ok(match kind {
+            TargetKind::Deployment => serde_json::from_value::<Deployment>(object)?.into(),
+            TargetKind::StatefulSet => serde_json::from_value::<StatefulSet>(object)?.into(),
+            TargetKind::DaemonSet => serde_json::from_value::<DaemonSet>(object)?.into(),
+            TargetKind::Pod => serde_json::from_value::<Pod>(object)?.into(),
+        })
+    }
+
     /// The object's name; empty only for an object that no API server has seen.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -63,14 +152,15 @@ impl Workload {
         Some(serde_json::from_str(text))
     }
 
-    /// A container of the template with its position, as the paths of a patch need it.
+    /// All containers of the template: the ones that run side by side first, then those that start before them.
+    pub fn containers(&self) -> impl Iterator<Item = (Place, &Container)> {
+        self.template.spec.as_ref().into_iter().flat_map(containers)
+    }
+
+    /// A container of the template with its place, as the paths of a patch need it.
     #[must_use]
-    pub fn container(&self, name: &str) -> Option<(usize, &Container)> {
-        let containers = &self.template.spec.as_ref()?.containers;
-        containers
-            .iter()
-            .enumerate()
-            .find(|(_, container)| container.name == name)
+    pub fn container(&self, name: &str) -> Option<(Place, &Container)> {
+        self.containers().find(|(_, container)| container.name == name)
     }
 
     /// The selector in the form of a list request's parameter.
@@ -99,4 +189,12 @@ impl Workload {
             });
         labels.chain(expressions).collect::<Vec<_>>().join(",")
     }
+}
+
+/// All containers of a pod; ephemeral ones are in no template and take no changes.
+pub fn containers(pod: &PodSpec) -> impl Iterator<Item = (Place, &Container)> {
+    let place = |is_init| move |(position, container)| (Place { is_init, position }, container);
+    let main = pod.containers.iter().enumerate().map(place(false));
+    let init = pod.init_containers.iter().flatten().enumerate().map(place(true));
+    main.chain(init)
 }

@@ -46,16 +46,19 @@ operator=tlsdebug:tlsdebug
 for verb in get list watch patch delete; do may yes $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
 for verb in create update deletecollection; do may no $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
 may yes $operator patch tlsdebugsessions.tlsdebug.io --subresource status -n shop
-for verb in get list watch patch; do may yes $operator $verb deployments.apps -n shop; done
-for verb in create update delete; do may no $operator $verb deployments.apps -n shop; done
-for verb in list patch delete; do may yes $operator $verb replicasets.apps -n shop; done
-for verb in create update watch; do may no $operator $verb replicasets.apps -n shop; done
-for workload in statefulsets daemonsets; do
-	for verb in get patch; do may no $operator $verb $workload.apps -n shop; done
+for workload in deployments statefulsets daemonsets; do
+	for verb in get list watch patch; do may yes $operator $verb $workload.apps -n shop; done
+	for verb in create update delete; do may no $operator $verb $workload.apps -n shop; done
+done
+for revision in replicasets controllerrevisions; do
+	for verb in list patch delete; do may yes $operator $verb $revision.apps -n shop; done
+	for verb in create update watch; do may no $operator $verb $revision.apps -n shop; done
 done
 for verb in get list watch; do may yes $operator $verb pods -n shop; done
 may yes $operator get pods --subresource log -n shop
-for verb in create delete patch; do may no $operator $verb pods -n shop; done
+may yes $operator delete pods -n shop
+for verb in create patch deletecollection; do may no $operator $verb pods -n shop; done
+may no $operator list services -n shop
 for subresource in exec attach ephemeralcontainers portforward; do may no $operator create pods --subresource $subresource -n shop; done
 for verb in get list watch; do may no $operator $verb secrets -n shop; done
 may no $operator get configmaps -n shop
@@ -70,9 +73,14 @@ may no $operator patch validatingadmissionpolicies.admissionregistration.k8s.io/
 run 'upgrade with every right' helm upgrade tlsdebug charts/tlsdebug --namespace tlsdebug \
 	--set rbac.allow.clone=true,rbac.allow.readConfigMaps=true,networkPolicy.enabled=true,metrics.service=true
 for verb in create delete; do may yes $operator $verb pods -n shop; done
+may yes $operator list services -n shop
 may yes $operator get configmaps -n shop
 may no $operator list configmaps -n shop
 may no $operator get secrets -n shop
+
+run 'upgrade without a right to delete pods' helm upgrade tlsdebug charts/tlsdebug --namespace tlsdebug --reset-values \
+	--set rbac.allow.deleteStuckPods=false
+for verb in create delete; do may no $operator $verb pods -n shop; done
 
 # The definition stays, and with it the sessions; another installation takes it up again.
 kubectl create -n shop -f - >/dev/null <<-'S'

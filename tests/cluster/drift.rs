@@ -1,6 +1,7 @@
 //! Others take the flag out while a session is on the workload.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
@@ -9,7 +10,7 @@ use tlsdebug::session::Phase;
 use tlsdebug::workload::ANNOTATION;
 
 use crate::support::workloads::{FLAG, deployment, literal};
-use crate::support::{kubectl, scenario};
+use crate::support::{Scenario, kubectl, scenario};
 
 #[test]
 fn reverted_by_a_tool_that_keeps_its_own_source() {
@@ -46,6 +47,183 @@ fn reverted_by_a_tool_that_keeps_its_own_source() {
             );
         }
         scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+/// A tool that puts its source back every second, whatever is there; until it is dropped.
+struct Loop(std::process::Child);
+
+impl Loop {
+    fn start(scenario: &Scenario, manifest: &Value, apply: &str) -> Self {
+        let file = scenario.path("source.json");
+        std::fs::write(&file, manifest.to_string()).unwrap();
+        let namespace = &scenario.namespace;
+        let program = format!(
+            "while :; do kubectl --namespace {namespace} {apply} --filename {}; sleep 1; done",
+            file.display()
+        );
+        let child = Command::new("sh")
+            .args(["-c", &program])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const SERVER_SIDE: &str = "apply --server-side --force-conflicts --field-manager=argocd-controller";
+
+/// One session against a tool that puts its source back all the time: it ends at once, says who did it, and the tool finds
+/// nothing more to do.
+async fn loses_without_a_fight(scenario: &Scenario, environment: &Value, apply: &str) {
+    let manifest = deployment("orders", environment);
+    let tool = Loop::start(scenario, &manifest, apply);
+    scenario
+        .eventually("the tool's first apply", async || {
+            scenario.deployments().get_opt("orders").await.unwrap()
+        })
+        .await;
+    scenario.rolled_out("orders").await;
+    let before = scenario.snapshot("orders").await;
+    scenario.create_session("session", "orders", &json!({}));
+    let failure = scenario.failure("session").await;
+    assert_eq!(failure.reason, "DriftReverted");
+    scenario.settled("orders").await;
+    scenario.assert_as_before("orders", &before).await;
+    let generation = async || scenario.deployments().get("orders").await.unwrap().metadata.generation;
+    let last = generation().await;
+    scenario
+        .stays("the generation", Duration::from_secs(4), async || {
+            generation().await == last
+        })
+        .await;
+    drop(tool);
+    let phases = scenario.phases.of("session");
+    let injections = phases.iter().filter(|phase| **phase == Phase::Injecting).count();
+    assert!(injections <= 1, "{phases:?}");
+    if apply == SERVER_SIDE {
+        assert!(failure.message.contains("argocd-controller"), "{}", failure.message);
+    }
+}
+
+#[test]
+fn server_side_apply_in_a_loop_wins() {
+    scenario("loop-server-side", async |scenario| {
+        loses_without_a_fight(scenario, &literal(), SERVER_SIDE).await;
+    });
+}
+
+#[test]
+fn client_side_apply_in_a_loop_wins() {
+    scenario("loop-client-side", async |scenario| {
+        loses_without_a_fight(scenario, &literal(), "apply --field-manager=argocd-controller").await;
+    });
+}
+
+/// What the tool's source does not name it leaves alone: an entry that a session has added survives it, and comes out again.
+#[test]
+fn added_entry_survives_both_loops() {
+    scenario("loop-added", async |scenario| {
+        for (name, apply) in [("server", SERVER_SIDE), ("client", "apply")] {
+            let manifest = deployment("orders", &json!([{"name": "OTHER", "value": "1"}]));
+            let tool = Loop::start(scenario, &manifest, apply);
+            scenario
+                .eventually("the tool's first apply", async || {
+                    scenario.deployments().get_opt("orders").await.unwrap()
+                })
+                .await;
+            scenario.rolled_out("orders").await;
+            let before = scenario.snapshot("orders").await;
+            scenario.create_session(name, "orders", &json!({}));
+            scenario.reached(name, Phase::Capturing).await;
+            scenario
+                .stays("the flag", Duration::from_secs(4), async || {
+                    scenario.has_flag("orders").await
+                })
+                .await;
+            scenario.stop_session(name);
+            assert_eq!(scenario.finished(name).await.phase, Phase::Completed);
+            scenario.assert_as_before("orders", &before).await;
+            drop(tool);
+            scenario
+                .kubectl(&["delete", "deployment", "orders", "--cascade=foreground"])
+                .done();
+        }
+    });
+}
+
+/// A moved entry and its source's entry cannot both be there: the API server refuses the tool until the session has ended.
+#[test]
+fn moved_entry_survives_both_loops() {
+    scenario("loop-moved", async |scenario| {
+        let settings = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"options": "-Da=1"}
+        });
+        scenario.apply(&settings);
+        let source = json!({"configMapKeyRef": {"name": "settings", "key": "options"}});
+        for (name, apply) in [("server", SERVER_SIDE), ("client", "apply")] {
+            let manifest = deployment("orders", &json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": source}]));
+            let tool = Loop::start(scenario, &manifest, apply);
+            scenario
+                .eventually("the tool's first apply", async || {
+                    scenario.deployments().get_opt("orders").await.unwrap()
+                })
+                .await;
+            scenario.rolled_out("orders").await;
+            let before = scenario.snapshot("orders").await;
+            scenario.create_session(name, "orders", &json!({}));
+            scenario.reached(name, Phase::Capturing).await;
+            scenario
+                .stays("the flag", Duration::from_secs(4), async || {
+                    scenario.has_flag("orders").await
+                })
+                .await;
+            scenario.stop_session(name);
+            assert_eq!(scenario.finished(name).await.phase, Phase::Completed);
+            scenario.settled("orders").await;
+            scenario.assert_as_before("orders", &before).await;
+            drop(tool);
+            scenario
+                .kubectl(&["delete", "deployment", "orders", "--cascade=foreground"])
+                .done();
+        }
+    });
+}
+
+/// A manager that never forces is refused in mid-session, and goes on afterwards as before; what it changes elsewhere in the
+/// workload while the session lasts stays.
+#[test]
+fn manager_without_force_in_mid_session_and_after() {
+    scenario("without-force", async |scenario| {
+        let manifest = deployment("orders", &json!([{"name": "OTHER", "value": "1"}]));
+        scenario.apply_as("integration-team", &manifest).done();
+        scenario.rolled_out("orders").await;
+        scenario.create_session("added", "orders", &json!({}));
+        scenario.reached("added", Phase::Capturing).await;
+        let mut next = manifest.clone();
+        next["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("2");
+        scenario.apply_as("integration-team", &next).done();
+        scenario.rolled_out("orders").await;
+        assert!(scenario.has_flag("orders").await, "their change is none of ours");
+        scenario.stop_session("added");
+        assert_eq!(scenario.finished("added").await.phase, Phase::Completed);
+        scenario.assert_no_flag("orders").await;
+        let after = json!(scenario.deployments().get("orders").await.unwrap());
+        let environment = &after["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert_eq!(*environment, json!([{"name": "OTHER", "value": "2"}]));
+        let metadata = after["metadata"].to_string();
+        assert!(
+            !metadata.contains(ANNOTATION) && !metadata.contains("\"tlsdebug\""),
+            "{after:#}"
+        );
+        scenario.apply_as("integration-team", &manifest).done();
     });
 }
 

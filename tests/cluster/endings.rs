@@ -127,6 +127,42 @@ fn ended_session_deletes_itself_or_can_be_deleted_without_an_operator() {
 }
 
 #[test]
+fn pods_that_never_become_ready_with_the_flag() {
+    scenario("progress-deadline", async |scenario| {
+        let mut manifest = deployment("orders", &literal());
+        let container = &mut manifest["spec"]["template"]["spec"]["containers"][0];
+        let only_without = "case \"$JAVA_CUSTOM_OPTS\" in *.debug=ssl*) exit 1;; esac";
+        container["readinessProbe"] = json!({"exec": {"command": ["sh", "-c", only_without]}, "periodSeconds": 1});
+        scenario.apply_as("integration-team", &manifest).done();
+        scenario.rolled_out("orders").await;
+        let before = scenario.snapshot("orders").await;
+        scenario.create_session("session", "orders", &json!({"progressDeadline": "1m"}));
+        scenario.reached("session", Phase::Injecting).await;
+        let begin = Instant::now();
+        let status = scenario.reached("session", Phase::Restoring).await;
+        let late = begin.elapsed();
+        assert!((58..75).contains(&late.as_secs()), "restored after {late:?}");
+        let failure = status.failure.unwrap();
+        assert_eq!(failure.reason, "ProgressDeadlineExceeded");
+        for part in ["spec.progressDeadline", "not ready", "events"] {
+            assert!(
+                failure.message.contains(part),
+                "{part:?} is not in: {}",
+                failure.message
+            );
+        }
+        let status = scenario.finished("session").await;
+        assert_eq!((status.phase, status.failure.as_ref()), (Phase::Failed, Some(&failure)));
+        assert_eq!(condition(&status, ConditionType::Restored).status, "True");
+        scenario.assert_as_before("orders", &before).await;
+        assert_eq!(
+            scenario.phases.of("session"),
+            [Phase::Pending, Phase::Injecting, Phase::Restoring, Phase::Failed]
+        );
+    });
+}
+
+#[test]
 fn the_next_session_does_not_read_pods_of_the_one_before() {
     scenario("one-after-another", async |scenario| {
         let mut manifest = deployment("orders", &literal());
@@ -167,42 +203,6 @@ fn the_next_session_does_not_read_pods_of_the_one_before() {
             status.pods.iter().all(|pod| pod.uid != first.uid),
             "it read {}",
             first.name
-        );
-    });
-}
-
-#[test]
-fn pods_that_never_become_ready_with_the_flag() {
-    scenario("progress-deadline", async |scenario| {
-        let mut manifest = deployment("orders", &literal());
-        let container = &mut manifest["spec"]["template"]["spec"]["containers"][0];
-        let only_without = "case \"$JAVA_CUSTOM_OPTS\" in *javax.net.debug*) exit 1;; esac";
-        container["readinessProbe"] = json!({"exec": {"command": ["sh", "-c", only_without]}, "periodSeconds": 1});
-        scenario.apply_as("integration-team", &manifest).done();
-        scenario.rolled_out("orders").await;
-        let before = scenario.snapshot("orders").await;
-        scenario.create_session("session", "orders", &json!({"progressDeadline": "1m"}));
-        scenario.reached("session", Phase::Injecting).await;
-        let begin = Instant::now();
-        let status = scenario.reached("session", Phase::Restoring).await;
-        let late = begin.elapsed();
-        assert!((58..75).contains(&late.as_secs()), "restored after {late:?}");
-        let failure = status.failure.unwrap();
-        assert_eq!(failure.reason, "ProgressDeadlineExceeded");
-        for part in ["spec.progressDeadline", "not ready", "events"] {
-            assert!(
-                failure.message.contains(part),
-                "{part:?} is not in: {}",
-                failure.message
-            );
-        }
-        let status = scenario.finished("session").await;
-        assert_eq!((status.phase, status.failure.as_ref()), (Phase::Failed, Some(&failure)));
-        assert_eq!(condition(&status, ConditionType::Restored).status, "True");
-        scenario.assert_as_before("orders", &before).await;
-        assert_eq!(
-            scenario.phases.of("session"),
-            [Phase::Pending, Phase::Injecting, Phase::Restoring, Phase::Failed]
         );
     });
 }

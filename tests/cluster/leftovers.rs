@@ -155,7 +155,7 @@ fn record_that_was_copied_onto_the_owners_revision() {
             })
             .await;
         let after = scenario.snapshot("orders").await;
-        assert_eq!(after.replica_sets(), before.replica_sets());
+        assert_eq!(after.revisions(), before.revisions());
         scenario.assert_no_flag("orders").await;
     });
 }

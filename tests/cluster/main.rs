@@ -4,17 +4,20 @@
 //! run: a KUBECONFIG that a developer happens to have set is no permission to write to its cluster.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod clones;
 mod crash;
 mod diagnosis;
 mod drift;
 mod endings;
 mod installed;
+mod kinds;
 mod leadership;
 mod leftovers;
 mod meanwhile;
 mod refusals;
 mod restoration;
 mod rights;
+mod shapes;
 mod status;
 mod support;
 mod waiting;

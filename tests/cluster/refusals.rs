@@ -82,7 +82,7 @@ async fn versions(scenario: &Scenario) -> Vec<Value> {
 }
 
 #[test]
-fn targets_that_are_not_there_or_of_a_kind_not_supported() {
+fn targets_that_are_not_there() {
     scenario("refused-targets", async |scenario| {
         scenario.deployed("orders", &literal()).await;
         Case {
@@ -94,8 +94,8 @@ fn targets_that_are_not_there_or_of_a_kind_not_supported() {
         .await;
         for kind in ["StatefulSet", "DaemonSet", "Pod"] {
             Case {
-                reason: "TargetNotSupported",
-                names: &[kind, "Rollout on a Deployment"],
+                reason: "TargetNotFound",
+                names: &[kind, "\"orders\""],
                 spec: json!({"target": {"kind": kind}}),
             }
             .is_refused(scenario, &kind.to_lowercase(), "orders")
@@ -200,43 +200,45 @@ fn workloads_in_which_no_pod_would_get_the_flag() {
 #[test]
 fn variables_that_cannot_be_appended_to() {
     scenario("refused-variables", async |scenario| {
-        let settings = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"},
-            "data": {"JAVA_CUSTOM_OPTS": "-Da=1"}
-        });
-        scenario.apply(&settings);
-        let from_source = json!({"configMapKeyRef": {"name": "settings", "key": "JAVA_CUSTOM_OPTS"}});
+        let optional = json!({"secretKeyRef": {"name": "secrets", "key": "options", "optional": true}});
         scenario.apply(&deployment(
-            "value-from",
-            &json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": from_source}]),
+            "optional",
+            &json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": optional}]),
         ));
-        let mut whole = deployment("env-from", &Value::Null);
-        whole["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
-        scenario.apply(&whole);
-        let twice = json!([{"name": "JAVA_CUSTOM_OPTS", "value": "1"}, {"name": "JAVA_CUSTOM_OPTS", "value": "2"}]);
-        let repeated = deployment("repeated", &twice);
-        // Neither apply takes it.
-        scenario
-            .kubectl_with_input(&["create", "--validate=false", "--filename", "-"], &repeated)
-            .done();
-        for name in ["value-from", "env-from", "repeated"] {
+        let secrets = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "secrets"}, "data": {}});
+        let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {}});
+        scenario.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [secrets, settings]}));
+        for (name, source) in [
+            ("secret", json!({"secretRef": {"name": "secrets"}})),
+            ("config-map", json!({"configMapRef": {"name": "settings"}})),
+        ] {
+            let mut whole = deployment(name, &Value::Null);
+            whole["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([source]);
+            scenario.apply(&whole);
+        }
+        for name in ["optional", "secret", "config-map"] {
             scenario.rolled_out(name).await;
         }
+        scenario.revoke("configmaps", "get").await;
         for (target, reason, names) in [
             (
-                "value-from",
-                "VariableFromSource",
-                &["Deployment \"value-from\"", "valueFrom", "spec.variable"][..],
+                "optional",
+                "VariableIsOptional",
+                &["Deployment \"optional\"", "optional: true", "spec.variable"][..],
             ),
             (
-                "env-from",
-                "VariableFromSource",
-                &["Deployment \"env-from\"", "envFrom", "literal"],
+                "secret",
+                "VariableMayBeInSecret",
+                &["Deployment \"secret\"", "Secret \"secrets\"", "JAVA_TOOL_OPTIONS"],
             ),
             (
-                "repeated",
-                "VariableRepeated",
-                &["Deployment \"repeated\"", "more than once", "Remove the others"],
+                "config-map",
+                "ConfigMapUnreadable",
+                &[
+                    "Deployment \"config-map\"",
+                    "ConfigMap \"settings\"",
+                    "rbac.allow.readConfigMaps",
+                ],
             ),
         ] {
             let case = Case {

@@ -16,7 +16,7 @@ const COMPLETE: [Phase; 5] = [
 ];
 
 /// What every one of these scenarios is about; `next` is the owner's next apply.
-async fn comes_back(scenario: &Scenario, manifest: &Value, apply: impl Fn(&Value)) {
+pub async fn comes_back(scenario: &Scenario, manifest: &Value, apply: impl Fn(&Value)) {
     apply(manifest);
     scenario.rolled_out("orders").await;
     let before = scenario.snapshot("orders").await;

@@ -132,7 +132,12 @@ impl Scenario {
     fn explain(&self) {
         for arguments in [
             &["get", "tlsdebugsessions", "--output", "yaml"][..],
-            &["get", "deployments,replicasets,pods", "--output", "wide"],
+            &[
+                "get",
+                "deployments,statefulsets,daemonsets,replicasets,controllerrevisions,pods",
+                "--output",
+                "wide",
+            ],
             &["get", "events", "--sort-by", ".metadata.creationTimestamp"],
         ] {
             println!(

@@ -126,10 +126,32 @@ fn creations() -> Vec<Case> {
             &json!({"duration": ""}),
             Some((Rule, "duration must be from 30s to 8h")),
         ),
-        create(&json!({"duration": "-5m"}), Some((Schema, "should match"))),
-        create(&json!({"duration": "5 minutes"}), Some((Schema, "should match"))),
-        create(&json!({"duration": "1.5h"}), Some((Schema, "should match"))),
-        create(&json!({"duration": "9999999999999999999h"}), Some((Schema, "duration"))),
+        create(
+            &json!({"duration": "-5m"}),
+            Some((Rule, "duration must be from 30s to 8h")),
+        ),
+        create(
+            &json!({"duration": "5 minutes"}),
+            Some((Rule, "duration must be from 30s to 8h")),
+        ),
+        create(
+            &json!({"duration": "1.5h"}),
+            Some((Rule, "duration must be from 30s to 8h")),
+        ),
+        create(
+            &json!({"duration": "ten minutes"}),
+            Some((Rule, "duration must be from 30s to 8h")),
+        ),
+        create(
+            &json!({"duration": "9999999999999999999h"}),
+            Some((Rule, "duration must be from 30s to 8h")),
+        ),
+        // The longest that the expression lets through to CEL's conversion.
+        create(
+            &json!({"duration": "999999h999999m999999s"}),
+            Some((Rule, "duration must be from 30s to 8h")),
+        ),
+        create(&json!({"duration": 600}), Some((Schema, "must be of type string"))),
         create(&json!({"progressDeadline": "1m"}), None),
         create(&json!({"progressDeadline": "2h"}), None),
         create(
@@ -153,7 +175,7 @@ fn creations() -> Vec<Case> {
         ),
         create(
             &json!({"match": {"serverNames": ["bank example"]}}),
-            Some((Schema, "should match")),
+            Some((Rule, "serverNames are names of servers")),
         ),
         create(&json!({"match": {}}), Some((Schema, "Required value"))),
         create(&json!({"stopWhen": "FirstFailure"}), None),
@@ -382,9 +404,13 @@ async fn api_server_decides_alike() {
         };
         match (answer, case.refused) {
             (Ok(_), None) => {}
-            (Err(kube::Error::Api(status)), Some((_, message))) => {
+            (Err(kube::Error::Api(status)), Some((by, message))) => {
                 assert_eq!(status.code, 422, "{}: {}", case.what, status.message);
                 assert!(status.message.contains(message), "{}: {}", case.what, status.message);
+                if by == By::Rule {
+                    let causes = status.details.map_or(0, |details| details.causes.len());
+                    assert_eq!(causes, 1, "{}: {}", case.what, status.message);
+                }
             }
             (Ok(_), Some(_)) => panic!("{}: admitted", case.what),
             (Err(error), _) => panic!("{}: {error}", case.what),

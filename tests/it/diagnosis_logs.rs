@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tlsdebug::diagnosis::Diagnoser;
-use tlsdebug::diagnosis::report::{Report, Side};
+use tlsdebug::diagnosis::report::{Finding, Report, Side};
 use tlsdebug::render::{Style, text};
 
 fn logs() -> PathBuf {
@@ -123,21 +123,39 @@ fn key_material_is_noticed_and_never_shown() {
 
 /// Logs that people posted; their text stays where it is, so the folder is named by a variable.
 #[test]
-fn posted_logs_never_panic_and_good_ones_are_not_blamed() {
+fn posted_logs_show_what_a_reader_sees() {
     let Some(folder) = std::env::var_os("TLSDEBUG_CORPUS").map(PathBuf::from) else {
         return;
     };
-    let index = fs::read_to_string(folder.join("index.tsv")).unwrap();
-    for line in index.lines().skip(1) {
+    let mut wrong = Vec::new();
+    let expected = fs::read_to_string(logs().join("corpus.tsv")).unwrap();
+    for line in expected.lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split('\t').collect();
-        let Ok(bytes) = fs::read(folder.join(fields[1])) else {
-            continue;
-        };
-        let report = report(&bytes);
-        if fields[7] == "succeeded" {
-            assert_eq!(report.handshakes.failed, 0, "{}", fields[1]);
+        let report = report(&fs::read(folder.join(format!("{}.log", fields[0]))).unwrap());
+        let counts = report.handshakes;
+        let numbers = [counts.succeeded, counts.failed, counts.incomplete].map(|count| count.to_string());
+        let findings: Vec<&str> = fields[1].split(' ').filter(|finding| *finding != "-").collect();
+        let all_found = findings
+            .iter()
+            .all(|expected| report.findings.iter().any(|finding| is_finding(expected, finding)));
+        if !all_found || findings.len() != report.findings.len() || numbers != fields[2..] {
+            wrong.push(format!("{line}\n  {} {numbers:?}", self::findings(&report)));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a finding is the one that `corpus.tsv` expects.
+fn is_finding(expected: &str, finding: &Finding) -> bool {
+    let fields: Vec<&str> = expected.split(':').collect();
+    finding.cause == fields[0]
+        && format!("{:?}", finding.certainty) == fields[1]
+        && (fields[2] == "*" || format!("{:?}", finding.side) == fields[2])
+        && finding.count.to_string() == fields[3]
+        && finding
+            .evidence
+            .iter()
+            .any(|evidence| evidence.line.to_string() == fields[4])
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod causes_pages;
+mod clones;
 mod crd;
 mod crd_rules;
 mod diagnose_command;

@@ -3,14 +3,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use tlsdebug::diagnosis::report::{Certainty, Finding, HandshakeCounts, Peer, Report, Side, Verdict};
 use tlsdebug::operator::capture::Captured;
-use tlsdebug::operator::observe::{self, DebugPod, DebugReplicaSet, Observed, Remains};
+use tlsdebug::operator::observe::{self, ClonePod, DebugPod, DebugRevision, Observed, Remains, RevisionKind};
 use tlsdebug::operator::plan::undo::Step;
 use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
 use tlsdebug::session::{Phase, TLSDebugSession};
+use tlsdebug::workload::environment::ConfigMapKeys;
+use tlsdebug::workload::rollout::Standstill;
 use tlsdebug::workload::{ANNOTATION, Workload};
 
 struct World {
@@ -19,6 +22,8 @@ struct World {
     deployment: Option<Value>,
     /// Pods of the ReplicaSet whose template carries the flag; `None`: there is none.
     debug_replicas: Option<i32>,
+    /// The session's clone.
+    clone: Option<Pod>,
     captured: Captured,
     pods_become_ready: bool,
     /// What the operator may not read: the workload with it.
@@ -56,6 +61,7 @@ impl World {
             session: Some(session),
             deployment: Some(deployment),
             debug_replicas: None,
+            clone: None,
             captured: Captured::default(),
             pods_become_ready: true,
             unreadable: None,
@@ -80,15 +86,18 @@ impl World {
             is_guarded: true,
             session,
             workload,
+            config_maps: ConfigMapKeys::new(),
+            service_selectors: Vec::new(),
+            clone: self.clone.as_ref().map(|clone| self.seen(clone)),
             remains: Remains {
-                replica_sets: replicas.into_iter().map(replica_set).collect(),
-                pods: replicas
-                    .filter(|count| *count > 0)
+                revisions: replicas.into_iter().map(replica_set).collect(),
+                pods: (self.clone.is_some() || replicas.is_some_and(|count| count > 0))
+                    .then(|| self.pod())
                     .into_iter()
-                    .map(|_| self.pod())
                     .collect(),
             },
             unreadable: self.unreadable.clone(),
+            stuck: None,
             captured: self.captured.clone(),
         }
     }
@@ -97,11 +106,20 @@ impl World {
         DebugPod {
             name: "orders-debug".into(),
             uid: "p-1".into(),
+            resource_version: "1".into(),
             ready: self.pods_become_ready,
             created: None,
             terminating: false,
             restarts: Some(0),
             waiting: (!self.pods_become_ready).then(|| "ImagePullBackOff".to_owned()),
+        }
+    }
+
+    fn seen(&self, clone: &Pod) -> ClonePod {
+        ClonePod {
+            record: serde_json::from_str(&clone.metadata.annotations.as_ref().unwrap()[ANNOTATION]).unwrap(),
+            pod: self.pod(),
+            ended: None,
         }
     }
 
@@ -121,11 +139,16 @@ impl World {
             Action::Undo(Step::GiveOwnershipBack { managed_fields, .. }) => {
                 self.deployment.as_mut().unwrap()["metadata"]["managedFields"] = json!(managed_fields);
             }
-            Action::Undo(Step::UnmarkReplicaSet(_)) => {
+            Action::CreateClone(pod) => {
+                assert!(self.clone.is_none(), "a second clone");
+                self.clone = Some(*pod.clone());
+            }
+            Action::Undo(Step::DeletePod(_)) => assert!(self.clone.take().is_some()),
+            Action::Undo(Step::UnmarkRevision(_)) => {
                 unreachable!("no revision of the owner's bears the record here")
             }
-            Action::Undo(Step::DeleteReplicaSet(set)) => {
-                assert_eq!(set.replicas, 0);
+            Action::Undo(Step::DeleteRevision(revision)) => {
+                assert_eq!(revision.replicas, 0);
                 self.debug_replicas = None;
             }
         }
@@ -209,13 +232,14 @@ impl World {
     }
 }
 
-fn replica_set(replicas: i32) -> DebugReplicaSet {
-    DebugReplicaSet {
+fn replica_set(replicas: i32) -> DebugRevision {
+    DebugRevision {
+        kind: RevisionKind::ReplicaSet,
         name: "orders-debug".into(),
         uid: "r-1".into(),
         resource_version: "1".into(),
         replicas,
-        ready_replicas: replicas,
+        serves_nobody: replicas == 0,
         carries_flag: true,
     }
 }
@@ -282,6 +306,75 @@ fn killed_at_any_write_the_workload_is_restored() {
             world.assert_restored(&format!("killed at look {look}, {kill:?}"));
         }
     }
+}
+
+fn cloning() -> Value {
+    json!({"target": {"kind": "Deployment", "name": "orders"}, "strategy": "Clone", "duration": "10m"})
+}
+
+#[test]
+fn killed_at_any_write_the_clone_goes_and_the_workload_was_never_touched() {
+    let looks = World::new(&cloning()).run(None);
+    assert!(looks > 6, "the life has {looks} looks");
+    for look in 0..looks {
+        for kill in [Kill::BeforeWrite, Kill::BeforeReport] {
+            let mut world = World::new(&cloning());
+            world.run(Some((look, kill)));
+            let context = format!("killed at look {look}, {kill:?}");
+            assert_eq!(world.phase(), Phase::Completed, "{context}");
+            assert_eq!(world.clone, None, "{context}");
+            assert_eq!(world.deployment, World::new(&cloning()).deployment, "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_clone_that_is_gone_or_has_ended_ends_the_session() {
+    let mut world = World::new(&cloning());
+    world.run_to(Phase::Capturing);
+    world.clone = None;
+    world.run(None);
+    assert_eq!((world.phase(), world.reason().as_str()), (Phase::Failed, "CloneGone"));
+
+    let mut world = World::new(&cloning());
+    world.run_to(Phase::Capturing);
+    let mut observed = world.observe();
+    observed.clone.as_mut().unwrap().ended = Some("DeadlineExceeded".into());
+    let failure = plan(&observed, world.now).status.failure.unwrap();
+    assert_eq!(failure.reason, "CloneEnded");
+    assert!(failure.message.contains("DeadlineExceeded"), "{}", failure.message);
+}
+
+/// A StatefulSet in order keeps a pod that is not ready for ever; a Deployment and a DaemonSet replace it.
+#[test]
+fn a_pod_that_stops_a_rollout_in_order_is_deleted_as_it_was_seen() {
+    let mut world = World::new(&spec());
+    world.pods_become_ready = false;
+    world.run_to(Phase::Injecting);
+    world.session.as_mut().unwrap().spec.stop = true;
+    while world.workload().unwrap().record().is_some() {
+        world.look(None);
+    }
+    world.debug_replicas = Some(1);
+    let mut ordered = world.observe();
+    ordered.workload.as_mut().unwrap().rollout.ordered = true;
+    assert_eq!(
+        plan(&ordered, world.now).action,
+        Action::Undo(Step::DeletePod(world.pod()))
+    );
+    ordered.remains.pods[0].ready = true;
+    assert_eq!(
+        plan(&ordered, world.now).action,
+        Action::None,
+        "one that is ready is replaced by its controller"
+    );
+    ordered.remains.pods[0].ready = false;
+    ordered.workload.as_mut().unwrap().rollout.standstill = Some(Standstill::OnDelete);
+    assert_eq!(
+        plan(&ordered, world.now).action,
+        Action::None,
+        "nothing would take its place"
+    );
 }
 
 #[test]
@@ -474,4 +567,61 @@ fn nothing_is_touched_before_the_status_could_be_written() {
         world.write(&plan.action);
     }
     assert_eq!(world.deployment, World::new(&spec()).deployment);
+}
+
+const REFUSAL: &str = "pods is forbidden: User \"tlsdebug\" cannot list resource \"pods\"";
+
+#[test]
+fn what_cannot_be_read_ends_a_session_that_has_not_begun_after_the_progress_deadline() {
+    let mut world = World::new(&json!({"target": spec()["target"], "progressDeadline": "2m"}));
+    world.unreadable = Some(REFUSAL.to_owned());
+    let start = world.now;
+    world.run(None);
+    assert_eq!(
+        (world.phase(), world.reason().as_str()),
+        (Phase::Failed, "ProgressDeadlineExceeded")
+    );
+    assert_eq!(world.now.duration_since(start), SignedDuration::from_mins(2));
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    let message = status.failure.unwrap().message;
+    for part in [REFUSAL, "helm upgrade", "Deployment \"orders\""] {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+    assert_eq!(world.deployment, World::new(&spec()).deployment);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_taken_for_gone() {
+    for phase in [Phase::Injecting, Phase::Capturing] {
+        let mut world = World::new(&spec());
+        world.pods_become_ready = phase == Phase::Capturing;
+        world.run_to(phase);
+        world.unreadable = Some(REFUSAL.to_owned());
+        // Its time passes all the same; it cannot be over before the workload is what it was.
+        for _ in 0..200 {
+            let plan = world.look(None);
+            world.now += SignedDuration::try_from(plan.look_again).unwrap();
+        }
+        assert_eq!(world.phase(), Phase::Restoring);
+        world.unreadable = None;
+        world.run(None);
+        assert!(world.phase().is_finished());
+        world.assert_restored("readable again");
+    }
+}
+
+#[test]
+fn a_session_that_was_deleted_is_not_let_go_while_its_workload_cannot_be_read() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    world.unreadable = Some(REFUSAL.to_owned());
+    world.session.as_mut().unwrap().metadata.deletion_timestamp = Some(Time(world.now));
+    for _ in 0..10 {
+        world.look(None);
+    }
+    assert!(world.session.is_some());
+    world.unreadable = None;
+    world.run(None);
+    assert!(world.session.is_none());
+    world.assert_restored("readable again");
 }

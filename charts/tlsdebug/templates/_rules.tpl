@@ -12,12 +12,12 @@ The operator's rights in a namespace whose sessions it serves. There is none on 
   verbs: [patch]
 # It reads the template and the rollout, adds the flag and takes it off again, and finds what an interrupted session left.
 - apiGroups: [apps]
-  resources: [deployments]
+  resources: [deployments, statefulsets, daemonsets]
   verbs: [get, list, watch, patch]
 # Once no pod uses the flag, the revision with it is deleted: `kubectl rollout undo` would bring the flag back. The
-# Deployment controller may have copied the record onto a revision of the owner's, from which it is taken off.
+# workload's controller may have copied the record onto a revision of the owner's, from which it is taken off.
 - apiGroups: [apps]
-  resources: [replicasets]
+  resources: [replicasets, controllerrevisions]
   verbs: [list, patch, delete]
 # It finds the pods that carry the flag.
 - apiGroups: [""]
@@ -31,18 +31,25 @@ The operator's rights in a namespace whose sessions it serves. There is none on 
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- if .Values.rbac.allow.deleteStuckPods }}
+# A StatefulSet that replaces its pods in order waits for ever for one with the flag that does not become ready, even when
+# the flag is out of the template: that pod is deleted.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [delete]
+{{- end }}
 {{- if .Values.rbac.allow.clone }}
 # Strategy Clone runs one more pod and removes it with the session.
 - apiGroups: [""]
   resources: [pods]
   verbs: [create, delete]
-# Where OwnerReferencesPermissionEnforcement is on, only this lets it own a pod with blockOwnerDeletion.
-- apiGroups: [tlsdebug.io]
-  resources: [tlsdebugsessions/finalizers]
-  verbs: [update]
+# The pod gets none of the labels that Services select.
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list]
 {{- end }}
 {{- if .Values.rbac.allow.readConfigMaps }}
-# A variable that comes from a config map is appended to only where its key is known to be there.
+# A variable that a whole config map may set (envFrom) is appended to only where its key is known to be there.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get]

@@ -1,6 +1,6 @@
 //! No cipher suite that both ends have.
 
-use super::{Case, Certainty, Diagnosis, Topic, listed};
+use super::{Case, Certainty, Diagnosis, Narrowed, Topic, listed};
 use crate::diagnosis::catalogue::CIPHER_SUITE_MISMATCH;
 
 const TOPICS: &[Topic] = &[Topic::ClientHello];
@@ -16,7 +16,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return None;
     }
     match case.peer_alert()? {
-        "handshake_failure" if is_narrow(&offered) => {
+        "handshake_failure" if case.narrowed() == [Narrowed::CipherSuites] => {
             let certainty = if offered.len() <= FEW {
                 Certainty::Likely
             } else {
@@ -95,8 +95,12 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
     None
 }
 
-/// Whether a list was cut down by configuration: few suites, or without the ones that nearly every server has.
-fn is_narrow(offered: &[&str]) -> bool {
+/// Whether a list was cut down by configuration: few suites, or without the ones that nearly every server has. Of TLS 1.3
+/// there are only three suites, so that a client of TLS 1.3 alone offers few without being told to.
+pub(super) fn is_narrow(offered: &[&str]) -> bool {
+    if offered.contains(&"TLS_AES_128_GCM_SHA256") && offered.contains(&"TLS_AES_256_GCM_SHA384") {
+        return false;
+    }
     let common = |suite: &&str| {
         suite.starts_with("TLS_AES_") || (suite.contains("ECDHE_RSA_WITH_AES_") && suite.contains("_GCM_"))
     };
@@ -146,6 +150,14 @@ mod tests {
     #[test]
     fn a_wide_offer_proves_nothing() {
         let suites = "TLS_AES_256_GCM_SHA384(0x1302), TLS_AES_128_GCM_SHA256(0x1301), A(1), B(2), C(3), D(4)";
+        let finding = only(&(client_hello_of("a.example", suites) + &received("handshake_failure")));
+        assert_eq!(finding.cause, "PeerAlert");
+    }
+
+    #[test]
+    fn a_client_of_tls13_alone_offers_few_without_being_told_to() {
+        let suites =
+            "TLS_AES_256_GCM_SHA384(0x1302), TLS_AES_128_GCM_SHA256(0x1301), TLS_CHACHA20_POLY1305_SHA256(0x1303)";
         let finding = only(&(client_hello_of("a.example", suites) + &received("handshake_failure")));
         assert_eq!(finding.cause, "PeerAlert");
     }

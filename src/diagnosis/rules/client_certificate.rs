@@ -16,6 +16,9 @@ const REFUSING: [&str; 9] = [
     "no_certificate",
 ];
 
+/// What JSSE says of an alert (two bytes, RFC 8446 §6) that comes in unencrypted once encryption has begun.
+const UNENCRYPTED_ALERT: &str = "Insufficient buffer remaining for AEAD cipher fragment (2)";
+
 const TOPICS: &[Topic] = &[Topic::CertificateRequest, Topic::OwnCertificates];
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
@@ -107,6 +110,16 @@ fn missing(case: &Case<'_>, certainty: Certainty, why: &str) -> Diagnosis {
 }
 
 fn as_server(case: &Case<'_>) -> Option<Diagnosis> {
+    if case.says(UNENCRYPTED_ALERT) && case.handshake.own_chain.is_some() {
+        return Some(Diagnosis {
+            cause: &PEER_REJECTED_CERTIFICATE,
+            certainty: Certainty::Likely,
+            summary: "the client ended the handshake with an alert, most likely because it refuses this server's certificate".to_owned(),
+            explanation: "Where an encrypted record was due, one of two bytes came in, the size of an alert: TLS 1.3 clients that give up over what                           the server sent may do so before they encrypt. This JVM cannot read it, so the reason is in the client's log; most often                           the certificate is what it refuses."
+                .to_owned(),
+            topics: TOPICS,
+        });
+    }
     if case.handshake.requested.is_some() || case.is_server() {
         // JDK-8325022: 8 and early 11 say "server" where they mean the client's chain.
         let empty = case.says("Empty client certificate chain")
@@ -214,6 +227,22 @@ mod tests {
                 Some("\"Certificate\": {\n  \"certificate_list\": [  \n]\n}"),
             )
             + &record("Produced client Finished handshake message", None)
+    }
+
+    #[test]
+    fn an_alert_that_comes_in_unencrypted() {
+        let hello = client_hello("bank.example").replace("Produced", "Consuming");
+        let chain = "\"Certificate\": {\n  \"certificate_list\": [  \n]\n}";
+        let text = "Insufficient buffer remaining for AEAD cipher fragment (2). Needs to be more than tag size (16)";
+        let log = hello
+            + &record("Produced server Certificate message", Some(chain))
+            + &record("Produced server Finished handshake message", None)
+            + &fatal("HANDSHAKE_FAILURE", text, "javax.net.ssl.SSLHandshakeException");
+        let finding = only(&log);
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("PeerRejectedCertificate", Certainty::Likely)
+        );
     }
 
     #[test]

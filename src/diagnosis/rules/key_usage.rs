@@ -4,13 +4,14 @@ use super::{Case, Certainty, Diagnosis, Topic};
 use crate::diagnosis::catalogue::KEY_USAGE;
 
 /// What `sun.security.validator.EndEntityChecker` and the certification path checks say.
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 9] = [
     "Extended key usage does not permit use for",
     "KeyUsage does not allow",
     "Key usage restricted",
     "Netscape cert type does not permit",
     "is not a CA certificate",
     "does not have keyCertSign bit",
+    "keyCertSign bit is not set",
     "basic constraints check failed",
     "name constraints check failed",
 ];
@@ -36,6 +37,14 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{client_hello, fatal, only};
+
+    #[test]
+    fn an_issuer_that_is_no_authority() {
+        let text = "PKIX path validation failed: java.security.cert.CertPathValidatorException: CA key usage check failed: keyCertSign bit is not set";
+        let log = client_hello("a.example")
+            + &fatal("CERTIFICATE_UNKNOWN", text, "sun.security.validator.ValidatorException");
+        assert_eq!(only(&log).cause, "KeyUsage");
+    }
 
     #[test]
     fn extended_key_usage() {

@@ -79,11 +79,11 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
                 format!("The alert protocol_version says so.{offers} Which versions the other end accepts, its own log or configuration tells."),
             ))
         }
-        Some("handshake_failure") if !case.peer_answered() && only_old(&offered) => Some(diagnosis(
+        Some("handshake_failure") if !case.peer_answered() && only_sslv3(&offered) => Some(diagnosis(
             Certainty::Likely,
             format!("{} refuses a client that offers nothing newer than {}", case.peer(), offered.join(", ")),
-            "The server gave no reason. Most servers no longer accept versions before TLS 1.2; old ones answer handshake_failure where newer \
-             ones say protocol_version. A cipher suite that the server lacks (CipherSuiteMismatch) looks the same."
+            "The server gave no reason. Hardly any server still accepts SSLv3; old ones answer handshake_failure where newer ones say \
+             protocol_version. A cipher suite that the server lacks (CipherSuiteMismatch) looks the same."
                 .to_owned(),
         )),
         _ => None,
@@ -108,11 +108,8 @@ fn in_brackets(offered: &[&str]) -> String {
     }
 }
 
-fn only_old(offered: &[&str]) -> bool {
-    !offered.is_empty()
-        && offered
-            .iter()
-            .all(|version| matches!(*version, "SSLv3" | "TLSv1" | "TLSv1.0" | "TLSv1.1" | "TLS10" | "TLS11"))
+fn only_sslv3(offered: &[&str]) -> bool {
+    !offered.is_empty() && offered.iter().all(|version| *version == "SSLv3")
 }
 
 /// The contents of the first and the last pair of brackets, in today's spelling.

@@ -1,6 +1,6 @@
 //! No signature algorithm that both ends have.
 
-use super::{Case, Certainty, Diagnosis, Topic};
+use super::{Case, Certainty, Diagnosis, Narrowed, Topic};
 use crate::diagnosis::catalogue::SIGNATURE_ALGORITHM_MISMATCH;
 
 const TEXTS: [&str; 5] = [
@@ -12,6 +12,18 @@ const TEXTS: [&str; 5] = [
 ];
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
+    if case.narrowed() == [Narrowed::SignatureAlgorithms] {
+        return Some(Diagnosis {
+            cause: &SIGNATURE_ALGORITHM_MISMATCH,
+            certainty: Certainty::Likely,
+            summary: format!("{} has none of the few signature algorithms that this client offers", case.peer()),
+            explanation: "The server answered the ClientHello with handshake_failure and chose nothing. Of what this client offers, the \
+                          signature algorithms alone have been cut down (jdk.tls.client.SignatureSchemes), so its key most likely signs with \
+                          none of them. What remains besides: a server name that it does not serve, or a server without a usable key."
+                .to_owned(),
+            topics: &[Topic::ClientHello],
+        });
+    }
     if case.failure.received {
         return None;
     }
@@ -37,7 +49,16 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{client_hello, fatal, only};
+    use super::super::testing::{client_hello, client_hello_with, fatal, only, received};
+
+    #[test]
+    fn the_few_algorithms_are_refused() {
+        let hello = client_hello_with("a.example", "x25519, secp256r1", "rsa_pss_rsae_sha512");
+        assert_eq!(
+            only(&(hello + &received("handshake_failure"))).cause,
+            "SignatureAlgorithmMismatch"
+        );
+    }
 
     #[test]
     fn at_the_client() {

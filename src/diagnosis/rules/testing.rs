@@ -28,6 +28,17 @@ pub(super) fn client_hello_of(host: &str, suites: &str) -> String {
     record("Produced ClientHello handshake message", Some(&payload))
 }
 
+/// A ClientHello of this end that offers these groups and signature schemes.
+pub(super) fn client_hello_with(host: &str, groups: &str, schemes: &str) -> String {
+    client_hello(host).replace(
+        "    \"supported_versions",
+        &format!(
+            "    \"supported_groups (10)\": {{\n      \"versions\": [{groups}]\n    }},\n    \"signature_algorithms (13)\": {{\n      \
+             \"signature schemes\": [{schemes}]\n    }},\n    \"supported_versions"
+        ),
+    )
+}
+
 /// The ServerHello that comes in.
 pub(super) fn server_hello(version: &str) -> String {
     let payload = format!(

@@ -11,6 +11,7 @@ use kube::api::LogParams;
 use super::Shared;
 use super::lines::{Cutter, Judgement, Memory, split_timestamp};
 use crate::diagnosis::Diagnoser;
+use crate::operator::observe::pods::container_status;
 
 /// A stream of a running container that brings nothing for this long is opened anew.
 const SILENCE: Duration = Duration::from_mins(5);
@@ -39,6 +40,7 @@ pub struct State {
     pub gaps: u64,
     memory: Memory,
     cutter: Cutter,
+    has_ended: bool,
 }
 
 impl State {
@@ -51,11 +53,17 @@ impl State {
             gaps: 0,
             memory: Memory::default(),
             cutter: Cutter::default(),
+            has_ended: false,
         }
     }
 
+    /// Whether nothing more will come.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// Nothing more will come: what only reading on needs is let go.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let Self {
             cutter,
             memory,
@@ -66,6 +74,7 @@ impl State {
         cutter.finish(|line| take(line, memory, diagnoser, gaps));
         self.diagnoser.finish();
         self.memory = Memory::default();
+        self.has_ended = true;
     }
 }
 
@@ -80,9 +89,12 @@ enum End {
     Closed,
     /// The session's limit of bytes is reached.
     Limit,
+    /// The container was restarted between the look at the pod and the opening of the stream: it is another life's.
+    NotOurs,
 }
 
 /// What the pod's status says of a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Now {
     Running,
     /// Ended, and its log is still the current one.
@@ -124,10 +136,16 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
         };
         let lines = lock(&state).diagnoser.lines();
         match pods.log_stream(&life.pod, &parameters).await {
-            Ok(stream) => match read(stream, &shared, &state).await {
+            Ok(stream) => match read(stream, &shared, &state, async || {
+                let later = self::now(&pods, &life, &shared.container).await?;
+                Ok((later == Now::Previous) == previous && later != Now::Gone)
+            })
+            .await
+            {
                 Ok(End::Limit) => break,
                 Ok(End::Closed) if !follow => break,
                 Ok(End::Closed) => {}
+                Ok(End::NotOurs) => tracing::debug!(pod = life.pod, "the container was restarted meanwhile"),
                 Err(error) => tracing::debug!(pod = life.pod, %error, "log stream broke"),
             },
             // The log of an ended life is gone with its container.
@@ -157,9 +175,18 @@ async fn pause(retry: &mut Duration) {
     *retry = (*retry * 2).min(LAST_RETRY);
 }
 
-async fn read(stream: impl AsyncBufRead, shared: &Shared, state: &Mutex<State>) -> std::io::Result<End> {
+/// Reads to the end of a stream. Nothing of it counts before `is_ours`, asked when its first bytes are there, has said that
+/// it belongs to the life that it was opened for: a request names a pod and no life. Lines that were written before the
+/// stream was opened are not lost, for it begins at the start of the log, or before the last line that was read.
+async fn read(
+    stream: impl AsyncBufRead,
+    shared: &Shared,
+    state: &Mutex<State>,
+    is_ours: impl AsyncFnOnce() -> kube::Result<bool>,
+) -> std::io::Result<End> {
     let mut stream = std::pin::pin!(stream);
     let mut buffer = vec![0; 32 * 1024];
+    let mut is_ours = Some(is_ours);
     loop {
         let Ok(read) = tokio::time::timeout(SILENCE, stream.read(&mut buffer)).await else {
             return Ok(End::Closed);
@@ -167,6 +194,11 @@ async fn read(stream: impl AsyncBufRead, shared: &Shared, state: &Mutex<State>) 
         let bytes = &buffer[..read?];
         if bytes.is_empty() {
             return Ok(End::Closed);
+        }
+        if let Some(is_ours) = is_ours.take()
+            && !is_ours().await.map_err(std::io::Error::other)?
+        {
+            return Ok(End::NotOurs);
         }
         if !shared.take(bytes.len()) {
             return Ok(End::Limit);
@@ -213,11 +245,10 @@ async fn now(pods: &Api<Pod>, life: &Life, container: &str) -> kube::Result<Now>
     else {
         return Ok(Now::Gone);
     };
-    let status = pod.status.and_then(|status| status.container_statuses);
-    let Some(container) = status.and_then(|all| all.into_iter().find(|status| status.name == container)) else {
+    let Some(container) = container_status(&pod, container) else {
         return Ok(Now::Gone);
     };
-    let is_running = container.state.is_some_and(|state| state.running.is_some());
+    let is_running = container.state.as_ref().is_some_and(|state| state.running.is_some());
     Ok(match container.restart_count - life.restarts {
         0 if is_running => Now::Running,
         0 => Now::Ended,

@@ -5,8 +5,8 @@ use kube::ResourceExt;
 use super::undo::{self, Step, Undo};
 use super::{Action, Draft, Plan, instant};
 use crate::session::conditions::ConditionType;
-use crate::session::{Phase, TLSDebugSession};
-use crate::workload::{Workload, ownership};
+use crate::session::{Phase, Strategy, TLSDebugSession};
+use crate::workload::Workload;
 
 impl Draft<'_> {
     pub(super) fn ending(mut self, is_deleted: bool) -> Plan {
@@ -16,6 +16,7 @@ impl Draft<'_> {
             if self.status.phase == Phase::Capturing {
                 self.set(ConditionType::Capturing, false, "Deleted", "The session was deleted.");
             }
+            self.status.expires_at = None;
             self.status.phase = Phase::Restoring;
         }
         if self.own_record().is_some() && !self.remembers_workload() {
@@ -23,45 +24,16 @@ impl Draft<'_> {
             self.remember_injection();
             return self.now(Action::None);
         }
-        let observed = self.observed;
-        if let Some((workload, change)) = self.change() {
-            let session_uid = observed.session.uid().unwrap_or_default();
-            let next = undo::next(workload, &change, &session_uid, &observed.remains);
-            if let Undo::Write(Step::Restore(_)) = next {
-                if self.note_editors(workload, &ownership::value_path(&change.container, &change.variable)) {
-                    return self.now(Action::None);
-                }
-            } else {
-                self.set(
-                    ConditionType::Injected,
-                    false,
-                    "FlagRemoved",
-                    "The flag is no longer in the pod template.",
-                );
-                self.set(
-                    ConditionType::TemplateRestored,
-                    true,
-                    "TemplateRestored",
-                    "The pod template is what it was before, or what others have made of it since.",
-                );
-            }
-            match next {
-                Undo::Write(step) => return self.now(Action::Undo(step)),
-                Undo::Wait | Undo::Done if self.note_unreadable() => return self.wait(None),
-                Undo::Wait => {
-                    self.pods_are_ending(workload);
-                    return self.wait(None);
-                }
-                Undo::Done => self.restored(),
-            }
-        } else if self.note_unreadable() {
-            return self.wait(None);
-        } else if self.status.injection.is_some() {
-            let message = "The workload that carried the flag is gone. Pods that were left behind on purpose (kubectl delete \
-                           --cascade=orphan) carry it until they end.";
-            self.set(ConditionType::Injected, false, "TargetGone", message);
-            self.set(ConditionType::TemplateRestored, true, "TargetGone", message);
-            self.set(ConditionType::Restored, true, "TargetGone", message);
+        let undo = match self.observed.session.spec.effective_strategy() {
+            Strategy::Rollout => self.undo_rollout(),
+            Strategy::Clone => self.undo_clone(),
+        };
+        match undo {
+            Undo::Write(Step::Restore(_)) if self.note_editors() => return self.now(Action::None),
+            Undo::Write(step) => return self.now(Action::Undo(step)),
+            Undo::Wait | Undo::Done if self.note_unreadable() => return self.wait(None),
+            Undo::Wait => return self.wait(None),
+            Undo::Done => {}
         }
         if self.observed.session.spec.ttl_after_finished.is_some() && is_created_anew(&self.observed.session) {
             self.status.warnings.push(
@@ -84,10 +56,65 @@ impl Draft<'_> {
         })
     }
 
+    /// What is next until the workload is what it was.
+    fn undo_rollout(&mut self) -> Undo {
+        let observed = self.observed;
+        let Some((workload, change)) = self.change() else {
+            if self.status.injection.is_some() && self.observed.unreadable.is_none() {
+                let message = "The workload that carried the flag is gone. Pods that were left behind on purpose (kubectl \
+                               delete --cascade=orphan) carry it until they end.";
+                self.set(ConditionType::Injected, false, "TargetGone", message);
+                self.set(ConditionType::TemplateRestored, true, "TargetGone", message);
+                self.set(ConditionType::Restored, true, "TargetGone", message);
+            }
+            return Undo::Done;
+        };
+        let session_uid = observed.session.uid().unwrap_or_default();
+        let next = undo::next(workload, &change, &session_uid, &observed.remains);
+        if !matches!(next, Undo::Write(Step::Restore(_))) {
+            self.set(
+                ConditionType::Injected,
+                false,
+                "FlagRemoved",
+                "The flag is no longer in the pod template.",
+            );
+            self.set(
+                ConditionType::TemplateRestored,
+                true,
+                "TemplateRestored",
+                "The pod template is what it was before, or what others have made of it since.",
+            );
+        }
+        match next {
+            Undo::Wait => self.pods_are_ending(workload),
+            Undo::Done => self.restored(),
+            Undo::Write(_) => {}
+        }
+        next
+    }
+
+    /// What is next until the clone is on its way out.
+    fn undo_clone(&mut self) -> Undo {
+        if let Some(clone) = &self.observed.clone
+            && !clone.pod.terminating
+        {
+            return Undo::Write(Step::DeletePod(clone.pod.clone()));
+        }
+        if self.status.injection.is_some() && self.observed.unreadable.is_none() {
+            let message = "The pod with the flag is gone or on its way out.";
+            self.set(ConditionType::Injected, false, "CloneRemoved", message);
+            self.set(ConditionType::Restored, true, "CloneRemoved", message);
+        }
+        Undo::Done
+    }
+
     /// Ownership goes to whoever has edited the value during the session, where somebody has; reported before the value is
     /// written, because that makes the operator its owner. Returns whether there is something to report.
-    fn note_editors(&mut self, workload: &Workload, path: &[String]) -> bool {
-        let editors = ownership::owners(&workload.metadata, path);
+    fn note_editors(&mut self) -> bool {
+        let Some((workload, change)) = self.change() else {
+            return false;
+        };
+        let editors = undo::editors(workload, &change).unwrap_or_default();
         match &mut self.status.injection {
             Some(injection) if !editors.is_empty() && injection.change.owners != editors => {
                 injection.change.owners = editors;
@@ -97,20 +124,23 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether the status tells of a change of the very object that is there now.
+    /// Whether the status tells of a change of the very object that is there now, or of the very clone.
     fn remembers_workload(&self) -> bool {
-        let uid = self.observed.workload.as_ref().map(Workload::uid);
+        let clone = self.observed.clone.as_ref().map(|clone| clone.pod.uid.as_str());
+        let uid = clone.or_else(|| self.observed.workload.as_ref().map(Workload::uid));
         let injection = self.status.injection.as_ref();
         injection.is_some_and(|injection| Some(injection.uid.as_str()) == uid)
     }
 
     fn pods_are_ending(&mut self, workload: &Workload) {
-        if workload.rollout.paused {
+        if let Some(standstill) = workload.rollout.standstill {
             let message = format!(
-                "{} is paused, so its pods keep the flag. Resume it (kubectl rollout resume).",
-                workload.title()
+                "{} {}, so its pods keep the flag. {}, or delete its pods.",
+                workload.title(),
+                standstill.description(),
+                standstill.way_out()
             );
-            self.set(ConditionType::Restored, false, "TargetIsPaused", &message);
+            self.set(ConditionType::Restored, false, standstill.reason(), &message);
         } else {
             self.set(
                 ConditionType::Restored,

@@ -2,10 +2,14 @@
 
 use wildmatch::WildMatch;
 
-use super::Draft;
+use super::{Draft, summary};
 use crate::diagnosis::Limits;
 use crate::diagnosis::report::{Finding, Report, Verdict};
 use crate::session::conditions::ConditionType;
+use crate::session::status::{EarlierPods, PodCapture};
+
+/// Warnings in the status: some name pods, and pods come and go.
+const KEPT_WARNINGS: usize = 40;
 
 impl Draft<'_> {
     /// Writes what has been read so far, unless less has been read than the status already answers for: after an operator
@@ -13,23 +17,24 @@ impl Draft<'_> {
     pub(super) fn report_findings(&mut self) {
         let captured = &self.observed.captured;
         let Some(report) = &captured.report else { return };
-        let covers = self.status.pods.iter().all(|before| {
-            captured
-                .pods
-                .iter()
-                .any(|now| (&now.uid, now.restarts) == (&before.uid, before.restarts) && now.lines >= before.lines)
-        });
-        if !covers {
+        let lines = |pods: &[PodCapture], earlier: Option<EarlierPods>| {
+            pods.iter().map(|pod| pod.lines).sum::<u64>() + earlier.unwrap_or_default().lines
+        };
+        if lines(&captured.pods, captured.earlier_pods) < lines(&self.status.pods, self.status.earlier_pods) {
             return;
         }
         self.status.pods.clone_from(&captured.pods);
-        let report = report.truncated(Limits::default());
+        self.status.earlier_pods = captured.earlier_pods;
         self.status.handshakes = Some(report.handshakes);
         if captured.debug_records > 0 {
             self.status.verdict = Some(report.verdict);
         }
         self.warn(self.unread());
-        match report.findings.iter().find(|finding| self.matches(finding)) {
+        let mut ordered = report.clone();
+        // Those that decide come first, so that they are not the ones that are cut off.
+        ordered.findings.sort_by_key(|finding| !self.matches(finding));
+        let ordered = ordered.truncated(Limits::default());
+        match ordered.findings.first().filter(|finding| self.matches(finding)) {
             Some(finding) => {
                 self.status.cause = Some(finding.cause.clone());
                 self.status.summary = Some(finding.summary.clone());
@@ -40,17 +45,24 @@ impl Draft<'_> {
                     "A failed handshake was explained; see status.cause.",
                 );
             }
-            None if report.handshakes.succeeded > 0 => {
-                self.status.summary = Some(progress(&report));
+            None if report.handshakes.failed + report.handshakes.succeeded > 0 => {
+                self.status.summary = Some(self.progress(report));
             }
             None => {}
         }
-        self.status.findings = report.findings;
+        self.status.findings = ordered.findings;
+    }
+
+    fn progress(&self, report: &Report) -> String {
+        match self.observed.session.spec.matching {
+            Some(_) => summary::without_match(report),
+            None => summary::progress(report),
+        }
     }
 
     fn warn(&mut self, warnings: Vec<String>) {
         for warning in warnings {
-            if !self.status.warnings.contains(&warning) {
+            if self.status.warnings.len() < KEPT_WARNINGS && !self.status.warnings.contains(&warning) {
                 self.status.warnings.push(warning);
             }
         }
@@ -64,19 +76,16 @@ impl Draft<'_> {
             warnings.push("Reading stopped at spec.maxLogBytes; what came after it is not in the answer.".to_owned());
         }
         let is_read = |uid: &String| captured.pods.iter().any(|read| read.uid == *uid);
-        for pod in self
-            .observed
-            .remains
-            .pods
-            .iter()
-            .filter(|pod| pod.restarts.is_some() && !is_read(&pod.uid))
-        {
-            if captured.pods.len() >= self.observed.session.spec.max_pods as usize {
-                warnings.push(format!(
+        let pods = &self.observed.remains.pods;
+        let reading = pods.iter().filter(|pod| is_read(&pod.uid)).count();
+        if reading >= self.observed.session.spec.max_pods as usize {
+            let unread = pods.iter().filter(|pod| pod.restarts.is_some() && !is_read(&pod.uid));
+            warnings.extend(unread.map(|pod| {
+                format!(
                     "Pod {} carries the flag and is not read, because of spec.maxPods.",
                     pod.name
-                ));
-            }
+                )
+            }));
         }
         warnings.truncate(20);
         warnings
@@ -98,15 +107,22 @@ impl Draft<'_> {
             .as_ref()
             .map_or(self.status.verdict, |report| Some(report.verdict));
         self.status.verdict = verdict;
-        let (reason, summary) = match verdict {
-            Some(Verdict::FailuresFound) => ("NoMatch", "Handshakes failed, but none with a peer of spec.match.".to_owned()),
-            Some(Verdict::AllSucceeded) => (
-                "AllSucceeded",
-                self.observed.captured.report.as_ref().map_or_else(|| "All handshakes succeeded.".to_owned(), progress),
+        let seen = self
+            .observed
+            .captured
+            .report
+            .as_ref()
+            .map(|report| self.progress(report));
+        let (reason, message) = match verdict {
+            Some(Verdict::FailuresFound) => (
+                "NoMatch",
+                "Handshakes failed, none with a peer of spec.match; status.findings has them.".to_owned(),
             ),
-            Some(Verdict::Inconclusive) => {
-                ("Inconclusive", "Handshakes began, and none is shown to its end: let the session last longer.".to_owned())
-            }
+            Some(Verdict::AllSucceeded) => ("AllSucceeded", "All handshakes that ended succeeded.".to_owned()),
+            Some(Verdict::Inconclusive) => (
+                "Inconclusive",
+                "Handshakes began, and none is shown to its end: let the session last longer.".to_owned(),
+            ),
             Some(Verdict::NoHandshakes) => (
                 "NoHandshakes",
                 "The JVM prints debug output, and no TLS was spoken through JSSE while the session lasted. webMethods' own \
@@ -123,13 +139,11 @@ impl Draft<'_> {
             ),
             None => ("NothingRead", "No log of a pod with the flag was read.".to_owned()),
         };
-        self.set(
-            ConditionType::Diagnosed,
-            matches!(verdict, Some(Verdict::AllSucceeded)),
-            reason,
-            &summary,
-        );
-        self.status.summary = Some(summary);
+        // The summary may count; a condition may not.
+        let counted = seen.filter(|_| matches!(reason, "NoMatch" | "AllSucceeded"));
+        self.status.summary = Some(counted.unwrap_or_else(|| message.clone()));
+        let is_answer = matches!(verdict, Some(Verdict::AllSucceeded));
+        self.set(ConditionType::Diagnosed, is_answer, reason, &message);
     }
 
     pub(super) fn has_matching_failure(&self) -> bool {
@@ -152,13 +166,5 @@ impl Draft<'_> {
             .server_names
             .iter()
             .any(|pattern| WildMatch::new(&pattern.to_lowercase()).matches(&name))
-    }
-}
-
-fn progress(report: &Report) -> String {
-    match report.handshakes.succeeded {
-        1 => "The one handshake that was seen succeeded.".to_owned(),
-        count if report.handshakes.failed == 0 => format!("All {count} finished handshakes succeeded."),
-        count => format!("{count} handshakes succeeded, {} failed.", report.handshakes.failed),
     }
 }

@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Action, Draft, Plan, duration, instant, since, time};
+use super::{Action, Draft, Plan, drift, duration, instant, since, time};
 use crate::operator::observe::change;
+use crate::operator::observe::stuck::{self, StuckPod};
 use crate::session::conditions::ConditionType;
 use crate::session::status::InjectionSummary;
-use crate::session::{Failure, Phase, StopWhen};
+use crate::session::{Failure, Phase, StopWhen, Strategy};
 use crate::workload::record::{Change, Record};
-use crate::workload::{Workload, by_hand, ownership, restore};
+use crate::workload::{Workload, by_hand, restore};
 
 /// By how much the clocks of two nodes may differ, after a change of leader.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
@@ -25,8 +26,8 @@ enum End {
 
 impl<'a> Draft<'a> {
     pub(super) fn running(mut self) -> Plan {
-        self.report_findings();
         self.note_start();
+        self.report_findings();
         self.set(
             ConditionType::Restored,
             false,
@@ -44,21 +45,31 @@ impl<'a> Draft<'a> {
         self.wait(until)
     }
 
-    /// The record on the workload, where it is this session's.
+    /// The record on the workload or the clone, where it is this session's.
     pub(super) fn own_record(&self) -> Option<Record> {
+        if let Some(clone) = &self.observed.clone {
+            return Some(clone.record.clone());
+        }
         let record = self.observed.workload.as_ref()?.record()?.ok()?;
         (Some(&record.session.uid) == self.observed.session.uid().as_ref()).then_some(record)
     }
 
     /// Keeps what the record says in the status: it is needed after the record is gone.
     pub(super) fn remember_injection(&mut self) {
-        let Some(workload) = &self.observed.workload else {
+        let Some(record) = self.own_record() else { return };
+        let (uid, command) = if let Some(clone) = &self.observed.clone {
+            let namespace = self.observed.session.namespace().unwrap_or_default();
+            let command = format!("kubectl delete pod -n {namespace} {}", clone.pod.name);
+            (clone.pod.uid.clone(), command)
+        } else if let Some(workload) = &self.observed.workload {
+            let command = by_hand::restore_command(workload, &record.change);
+            (workload.uid().to_owned(), command)
+        } else {
             return;
         };
-        let Some(record) = self.own_record() else { return };
-        self.status.restore_command = Some(by_hand::restore_command(workload, &record.change));
+        self.status.restore_command = Some(command);
         self.status.injection = Some(InjectionSummary {
-            uid: workload.uid().to_owned(),
+            uid,
             change: record.change,
         });
     }
@@ -88,6 +99,11 @@ impl<'a> Draft<'a> {
             .iter()
             .any(|pod| pod.ready && !pod.terminating);
         if !is_ready && self.observed.captured.debug_records == 0 {
+            if let Some(stuck) = self.stuck_pod() {
+                self.status.summary = Some(format!(
+                    "Waiting for the first pod with the flag to become ready. {stuck}"
+                ));
+            }
             return;
         }
         self.status.phase = Phase::Capturing;
@@ -101,6 +117,21 @@ impl<'a> Draft<'a> {
         if self.status.cause.is_none() {
             self.status.summary = Some("Reading; no handshake has failed so far.".to_owned());
         }
+    }
+
+    /// What keeps the first pod with the flag from its start, in a sentence.
+    fn stuck_pod(&self) -> Option<String> {
+        let container = &self.status.injection.as_ref()?.change.container;
+        let pods = self.observed.remains.pods.iter();
+        let stuck = pods.filter(|pod| !pod.terminating && !pod.ready).find_map(|pod| {
+            let reason = stuck::abnormal(pod.waiting.as_deref()?)?;
+            Some(StuckPod {
+                name: pod.name.clone(),
+                container: Some(container.clone()),
+                reason: reason.to_owned(),
+            })
+        })?;
+        Some(stuck.sentence(&self.observed.session.namespace().unwrap_or_default()))
     }
 
     fn start_clock(&mut self) {
@@ -121,21 +152,12 @@ impl<'a> Draft<'a> {
                 message,
             }))
         };
-        let change = self.change();
-        if let Some((workload, change)) = &change
-            && !restore::carries_flag(workload, change)
-        {
-            return Some(self.reverted(workload, change));
-        }
-        if change.is_none() && self.observed.unreadable.is_none() {
-            return failed(
-                "TargetGone",
-                format!(
-                    "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. \
-                     Create a new session.",
-                    spec.target.kind, spec.target.name
-                ),
-            );
+        let lost = match spec.effective_strategy() {
+            Strategy::Rollout => self.flag_lost(),
+            Strategy::Clone => self.clone_lost(),
+        };
+        if let Some(failure) = lost {
+            return Some(End::Failed(failure));
         }
         if self.observed.captured.key_material_seen && !spec.allow_key_material {
             return failed(
@@ -176,14 +198,8 @@ impl<'a> Draft<'a> {
                 });
             }
         } else if self.progress_deadline().is_some_and(|deadline| deadline <= self.now) {
-            let waiting = self
-                .observed
-                .remains
-                .pods
-                .iter()
-                .find_map(|pod| pod.waiting.as_ref().map(|why| (&pod.name, why)));
-            let detail = match waiting {
-                Some((pod, why)) => format!(" Pod {pod} waits: {why}."),
+            let detail = match self.stuck_pod() {
+                Some(stuck) => format!(" {stuck}"),
                 None if self.observed.unreadable.is_some() => " The operator may not read its pods.".to_owned(),
                 None if self.observed.remains.pods.is_empty() => {
                     " No pod with the flag was created: look at the workload's events and quotas.".to_owned()
@@ -198,18 +214,51 @@ impl<'a> Draft<'a> {
         None
     }
 
-    fn reverted(&self, workload: &Workload, change: &Change) -> End {
+    /// Why no pod of the workload carries the flag any more.
+    fn flag_lost(&self) -> Option<Failure> {
+        let target = &self.observed.session.spec.target;
+        let Some((workload, change)) = self.change() else {
+            if self.observed.unreadable.is_some() {
+                return None;
+            }
+            return Some(Failure {
+                reason: "TargetGone".to_owned(),
+                message: format!(
+                    "{} {:?} was deleted or created anew while the session was on it; its new pods do not carry the flag. \
+                     Create a new session.",
+                    target.kind, target.name
+                ),
+            });
+        };
+        if restore::carries_flag(workload, &change) {
+            return None;
+        }
         let injected = since(&self.status.conditions, ConditionType::Injected);
-        let manager = last_manager(workload, change, injected);
-        let who = manager.map_or_else(|| "Somebody".to_owned(), |manager| format!("Field manager {manager:?}"));
-        End::Failed(Failure {
-            reason: "DriftReverted".to_owned(),
+        Some(drift::failure(workload, &change, injected))
+    }
+
+    /// Why the clone can say nothing more.
+    fn clone_lost(&self) -> Option<Failure> {
+        let session = &self.observed.session;
+        let Some(clone) = self.observed.clone.as_ref().filter(|clone| !clone.pod.terminating) else {
+            if self.observed.unreadable.is_some() {
+                return None;
+            }
+            let name = session.name_any();
+            return Some(Failure {
+                reason: "CloneGone".to_owned(),
+                message: format!(
+                    "The clone of session {name} was deleted before the session ended. Create a new session."
+                ),
+            });
+        };
+        let why = clone.ended.as_ref()?;
+        Some(Failure {
+            reason: "CloneEnded".to_owned(),
             message: format!(
-                "{who} took the flag out of {} before the session ended. A tool that keeps the \
-                 workload as its own source says (Argo CD, Flux, another operator) must be told to leave {} alone, or \
-                 must carry the flag itself.",
-                workload.title(),
-                change.variable
+                "Pod {} has ended ({why}) before the session did. Look at its events (kubectl describe pod), and create a new \
+                 session when the cause is gone.",
+                clone.pod.name
             ),
         })
     }
@@ -217,12 +266,17 @@ impl<'a> Draft<'a> {
     /// Ends reading and begins to restore; the last findings are in the status already.
     fn restore_because(mut self, end: End) -> Plan {
         self.conclude();
+        self.status.expires_at = None;
         self.status.phase = Phase::Restoring;
         let (reason, message) = match end {
             End::Planned { reason, message } => (reason.to_owned(), message.to_owned()),
             End::Failed(failure) => {
                 self.status.failure = Some(failure.clone());
-                if self.status.cause.is_none() {
+                if let (Some(_), Some(summary)) = (&self.status.cause, &mut self.status.summary) {
+                    // Both are worth knowing: what was found, and that the session did not end as planned.
+                    *summary = format!("{summary} (ended early: {})", failure.reason);
+                } else {
+                    self.status.cause = Some(failure.reason.clone());
                     self.status.summary = Some(failure.message.clone());
                 }
                 (failure.reason, failure.message)
@@ -232,20 +286,4 @@ impl<'a> Draft<'a> {
         self.remember_injection();
         self.now(Action::None)
     }
-}
-
-/// The field manager that owns the value now; else the one that has written the workload last since the flag was put in,
-/// ours and the controllers' status writes aside. Who only takes something away leaves no trace.
-fn last_manager(workload: &Workload, change: &Change, injected: Option<Timestamp>) -> Option<String> {
-    let path = ownership::value_path(&change.container, &change.variable);
-    if let Some(owner) = ownership::owners(&workload.metadata, &path).into_iter().next() {
-        return Some(owner.manager);
-    }
-    let entries = workload.metadata.managed_fields.iter().flatten();
-    entries
-        .filter(|entry| entry.subresource.is_none() && entry.manager.as_deref() != Some(ownership::FIELD_MANAGER))
-        .filter(|entry| entry.manager.as_deref() != Some("kube-controller-manager"))
-        .filter(|entry| entry.time.as_ref().map(|time| time.0) >= injected)
-        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
-        .and_then(|entry| entry.manager.clone())
 }

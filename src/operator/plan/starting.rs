@@ -6,10 +6,10 @@ use kube::ResourceExt;
 use super::{Action, Draft, Plan, created, duration, instant};
 use crate::operator::observe::ADMISSION_POLICY;
 use crate::session::conditions::{self, ConditionType};
-use crate::session::{Phase, Strategy, TargetKind};
-use crate::workload::Injection;
+use crate::session::{Phase, Strategy};
 use crate::workload::inject::{self, Request};
 use crate::workload::record::SessionReference;
+use crate::workload::{Refusal, Workload, clone};
 
 impl Draft<'_> {
     pub(super) fn starting(mut self) -> Plan {
@@ -30,16 +30,6 @@ impl Draft<'_> {
             );
             return self.end_untouched();
         }
-        let strategy = session.spec.effective_strategy();
-        if target.kind != TargetKind::Deployment || strategy != Strategy::Rollout {
-            return self.fail_untouched(
-                "TargetNotSupported",
-                &format!(
-                    "Strategy {strategy:?} on a {} is not supported yet; strategy Rollout on a Deployment is. Nothing was changed.",
-                    target.kind
-                ),
-            );
-        }
         let Some(workload) = &self.observed.workload else {
             let namespace = session.namespace().unwrap_or_default();
             return self.fail_untouched(
@@ -55,13 +45,7 @@ impl Draft<'_> {
         };
         let progress = duration(&session.spec.progress_deadline);
         let deadline = created(session).map(|created| created + progress);
-        if deadline.is_some_and(|deadline| deadline <= self.now) {
-            let message = format!(
-                "The change could not be made within spec.progressDeadline. {} Nothing was changed.",
-                self.status.summary.as_deref().unwrap_or_default()
-            );
-            return self.fail_untouched("ProgressDeadlineExceeded", &message);
-        }
+        let is_late = deadline.is_some_and(|deadline| deadline <= self.now);
         let request = Request {
             session: SessionReference {
                 namespace: session.namespace().unwrap_or_default(),
@@ -72,6 +56,7 @@ impl Draft<'_> {
             variable: session.spec.variable.name(),
             flag: &session.spec.flag(),
             deadline: instant(self.now + progress + duration(&session.spec.duration)),
+            config_maps: &self.observed.config_maps,
         };
         if !self.observed.is_guarded {
             let policy = ADMISSION_POLICY;
@@ -84,8 +69,16 @@ impl Draft<'_> {
                 ),
             );
         }
-        match inject::plan(workload, &request) {
-            Ok(Injection { patch, warnings, .. }) => {
+        match self.change_planned(workload, &request) {
+            Err(refusal) if !refusal.transient => {
+                self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message))
+            }
+            Err(refusal) => self.refused_for_now(&refusal, deadline),
+            Ok(_) if is_late => {
+                let message = "The change could not be made within spec.progressDeadline. Nothing was changed.";
+                self.fail_untouched("ProgressDeadlineExceeded", message)
+            }
+            Ok((action, warnings)) => {
                 self.set(
                     ConditionType::Accepted,
                     true,
@@ -97,14 +90,29 @@ impl Draft<'_> {
                 let stored = self.observed.session.status.as_ref();
                 let is_reported =
                     stored.is_some_and(|status| conditions::is_true(&status.conditions, ConditionType::Accepted));
-                self.now(if is_reported {
-                    Action::Inject(patch)
-                } else {
-                    Action::None
-                })
+                self.now(if is_reported { action } else { Action::None })
             }
-            Err(refusal) if refusal.transient => self.refused_for_now(refusal.reason, &refusal.message, deadline),
-            Err(refusal) => self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message)),
+        }
+    }
+
+    /// The write that brings the flag into a JVM, and what the user should know before.
+    fn change_planned(&self, workload: &Workload, request: &Request<'_>) -> Result<(Action, Vec<String>), Refusal> {
+        let spec = &self.observed.session.spec;
+        match spec.effective_strategy() {
+            Strategy::Rollout => {
+                let injection = inject::plan(workload, request)?;
+                Ok((Action::Inject(injection.patch), injection.warnings))
+            }
+            Strategy::Clone => {
+                let longest = duration(&spec.progress_deadline) + duration(&spec.duration);
+                let terms = clone::Terms {
+                    receive_traffic: spec.receive_traffic,
+                    service_selectors: &self.observed.service_selectors,
+                    active_deadline_seconds: longest.as_secs(),
+                };
+                let injection = clone::plan(workload, request, &terms)?;
+                Ok((Action::CreateClone(Box::new(injection.pod)), injection.warnings))
+            }
         }
     }
 
@@ -114,7 +122,7 @@ impl Draft<'_> {
         let message = super::unreadable(self.observed.unreadable.as_deref().unwrap_or_default());
         let deadline = created(session).map(|created| created + duration(&session.spec.progress_deadline));
         if deadline.is_none_or(|deadline| deadline > self.now) {
-            return self.refused_for_now("Forbidden", &message, deadline);
+            return self.wait_because("Forbidden", message, deadline);
         }
         // An operator that ended between the change and its report may have made it.
         let target = &session.spec.target;
@@ -126,9 +134,37 @@ impl Draft<'_> {
         self.fail_untouched("ProgressDeadlineExceeded", &message)
     }
 
-    fn refused_for_now(mut self, reason: &str, message: &str, deadline: Option<Timestamp>) -> Plan {
-        self.set(ConditionType::Accepted, false, reason, message);
-        self.status.summary = Some(message.to_owned());
+    /// What may pass is waited for, until the deadline.
+    fn refused_for_now(self, refusal: &Refusal, deadline: Option<Timestamp>) -> Plan {
+        let namespace = self.observed.session.namespace().unwrap_or_default();
+        let (reason, state) = match &self.observed.stuck {
+            Some(stuck) => (
+                "RolloutStuck",
+                format!("{} {}", refusal.message, stuck.sentence(&namespace)),
+            ),
+            None => (refusal.reason, refusal.message.clone()),
+        };
+        if deadline.is_some_and(|deadline| deadline <= self.now) {
+            let message =
+                format!("The change could not be made within spec.progressDeadline. {state} Nothing was changed.");
+            return self.fail_untouched("ProgressDeadlineExceeded", &message);
+        }
+        let way_out = match &self.observed.stuck {
+            Some(_) => {
+                let target = &self.observed.session.spec.target;
+                let object = format!("{}/{}", target.kind.to_string().to_lowercase(), target.name);
+                format!(" Mend it or take it back (kubectl rollout undo -n {namespace} {object}); the")
+            }
+            None => " The".to_owned(),
+        };
+        let message =
+            format!("{state}{way_out} session waits for the rollout's end, until spec.progressDeadline is over.");
+        self.wait_because(reason, message, deadline)
+    }
+
+    fn wait_because(mut self, reason: &str, message: String, deadline: Option<Timestamp>) -> Plan {
+        self.set(ConditionType::Accepted, false, reason, &message);
+        self.status.summary = Some(message);
         self.wait(deadline)
     }
 
@@ -147,18 +183,37 @@ impl Draft<'_> {
             "Valid",
             "The session can be carried out.",
         );
-        self.set(
-            ConditionType::Injected,
-            true,
-            "FlagInTemplate",
-            "The flag is in the pod template; the workload's controller rolls its pods.",
-        );
-        self.set(
-            ConditionType::TemplateRestored,
-            false,
-            "FlagInTemplate",
-            "The template carries the flag until the session ends.",
-        );
+        match self.observed.session.spec.effective_strategy() {
+            Strategy::Rollout => {
+                self.set(
+                    ConditionType::Injected,
+                    true,
+                    "FlagInTemplate",
+                    "The flag is in the pod template; the workload's controller rolls its pods.",
+                );
+                self.set(
+                    ConditionType::TemplateRestored,
+                    false,
+                    "FlagInTemplate",
+                    "The template carries the flag until the session ends.",
+                );
+            }
+            Strategy::Clone => {
+                self.set(
+                    ConditionType::Injected,
+                    true,
+                    "CloneCreated",
+                    "One more pod with the flag runs beside the workload, as one more consumer of what the workload consumes; \
+                     network policies may treat it differently (status.warnings).",
+                );
+                self.set(
+                    ConditionType::TemplateRestored,
+                    true,
+                    "NeverChanged",
+                    "Strategy Clone leaves the workload alone.",
+                );
+            }
+        }
         self.running()
     }
 }

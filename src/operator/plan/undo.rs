@@ -1,14 +1,15 @@
 //! Taking a change back, one write at a time, until nothing is left of it: the same for a session's end and for an orphan.
 //!
 //! The order is such that whoever is killed in between leaves a trace to whoever comes next. The template goes first,
-//! together with the record; field ownership next, for the copy of the record that the Deployment controller has made on
-//! the ReplicaSet still names the former owners; the ReplicaSet with that copy last.
+//! together with the record; field ownership next, for the copy of the record that the workload's controller has made on
+//! the revision still names the former owners; the revision with that copy last.
 
 use json_patch::Patch;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
-use crate::operator::observe::{DebugReplicaSet, Remains};
+use crate::operator::observe::{DebugPod, DebugRevision, Remains};
 use crate::workload::record::{Change, FieldOwner};
+use crate::workload::restore::Outcome;
 use crate::workload::{Workload, ownership, restore};
 
 /// A write that takes a part of a change back.
@@ -23,10 +24,12 @@ pub enum Step {
         /// The object as it was seen.
         resource_version: String,
     },
+    /// Delete a pod: the clone, or one that keeps the workload's controller from replacing it.
+    DeletePod(DebugPod),
     /// Remove the way back to the flag.
-    DeleteReplicaSet(DebugReplicaSet),
+    DeleteRevision(DebugRevision),
     /// Take the record's copy off a revision of the owner's.
-    UnmarkReplicaSet(DebugReplicaSet),
+    UnmarkRevision(DebugRevision),
 }
 
 /// What is to be done next.
@@ -46,28 +49,38 @@ pub fn next(workload: &Workload, change: &Change, session_uid: &str, remains: &R
     let holder = workload.record().and_then(Result::ok).map(|record| record.session.uid);
     let has_record = holder.as_deref() == Some(session_uid);
     let is_held_by_another = holder.is_some() && !has_record;
-    if has_record || (!is_held_by_another && restore::carries_flag(workload, change)) {
+    if has_record || (!is_held_by_another && restore::leaves_traces(workload, change)) {
         return Undo::Write(Step::Restore(restore::plan(workload, change).0));
     }
     // Where another session has changed the same value since, its end gives ownership back.
     if !is_held_by_another && let Some(step) = give_back(workload, &change.owners) {
         return Undo::Write(step);
     }
-    let sets = &remains.replica_sets;
-    if let Some(set) = sets.iter().find(|set| !set.carries_flag) {
-        return Undo::Write(Step::UnmarkReplicaSet(set.clone()));
+    let revisions = &remains.revisions;
+    if let Some(revision) = revisions.iter().find(|revision| !revision.carries_flag) {
+        return Undo::Write(Step::UnmarkRevision(revision.clone()));
     }
-    // Until the controller has seen the restored template it may still make a ReplicaSet of the one with the flag.
-    // Where nothing becomes ready, neither before nor with the flag, it keeps both for ever: pods that serve nobody
-    // are not waited for. A paused controller would put none in their place.
-    let is_idle = |set: &&DebugReplicaSet| set.replicas == 0 || (set.ready_replicas == 0 && !workload.rollout.paused);
-    if workload.rollout.observed
-        && let Some(set) = sets.iter().find(is_idle)
+    let rollout = &workload.rollout;
+    if !rollout.observed {
+        // The controller may still make a revision of the template with the flag.
+        return Undo::Wait;
+    }
+    // It waits for such a pod to become ready before it replaces it, which may never happen.
+    let is_stuck = |pod: &&DebugPod| rollout.ordered && !pod.ready && !pod.terminating;
+    if rollout.standstill.is_none()
+        && let Some(pod) = remains.pods.iter().find(is_stuck)
     {
-        return Undo::Write(Step::DeleteReplicaSet(set.clone()));
+        return Undo::Write(Step::DeletePod(pod.clone()));
+    }
+    // Where nothing becomes ready, neither before nor with the flag, a Deployment keeps both revisions for ever: pods that
+    // serve nobody are not waited for. A paused controller would put none in their place.
+    let is_idle =
+        |revision: &&DebugRevision| revision.replicas == 0 || (revision.serves_nobody && rollout.standstill.is_none());
+    if let Some(revision) = revisions.iter().find(is_idle) {
+        return Undo::Write(Step::DeleteRevision(revision.clone()));
     }
     let has_pods = remains.pods.iter().any(|pod| !pod.terminating);
-    if has_pods || !sets.is_empty() || !workload.rollout.observed {
+    if has_pods || !revisions.is_empty() {
         Undo::Wait
     } else {
         Undo::Done
@@ -81,4 +94,15 @@ pub fn give_back(workload: &Workload, owners: &[FieldOwner]) -> Option<Step> {
         managed_fields: ownership::given_back(&workload.metadata, owners)?,
         resource_version: workload.metadata.resource_version.clone().unwrap_or_default(),
     })
+}
+
+/// Who has edited the written value since, to whom ownership of it goes then. `None`: nobody has, or what they have edited
+/// makes way for the entry of before.
+#[must_use]
+pub fn editors(workload: &Workload, change: &Change) -> Option<Vec<FieldOwner>> {
+    if change.saved().is_some() && restore::plan(workload, change).1 == Outcome::Exact {
+        return None;
+    }
+    let editors = ownership::owners(&workload.metadata, &ownership::value_path(workload, change));
+    (!editors.is_empty()).then_some(editors)
 }

@@ -81,6 +81,7 @@ impl Scenario {
             "--set",
             &watch,
         ])
+        .args(["--set", "rbac.allow.clone=true,rbac.allow.readConfigMaps=true"])
         .args([
             "--show-only",
             "templates/serviceaccount.yaml",

@@ -1,41 +1,47 @@
 //! What a workload was before a session, to compare with what it is afterwards.
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
 use kube::ResourceExt;
 use serde_json::{Value, json};
+use tlsdebug::session::TargetKind;
 
 use tlsdebug::workload::ANNOTATION;
 
 use super::Scenario;
 
-/// A Deployment, its field owners and its ReplicaSets, less what time and controllers change by themselves.
+/// A workload, its field owners and its revisions, less what time and controllers change by themselves.
 #[derive(Debug, PartialEq)]
 pub struct Snapshot {
+    kind: TargetKind,
     object: Value,
     owners: Vec<Value>,
-    replica_sets: Vec<Value>,
+    revisions: Vec<Value>,
 }
 
 impl Snapshot {
-    /// The ReplicaSets.
-    pub fn replica_sets(&self) -> &[Value] {
-        &self.replica_sets
+    /// The ReplicaSets or ControllerRevisions.
+    pub fn revisions(&self) -> &[Value] {
+        &self.revisions
     }
 }
 
 impl Scenario {
     /// Takes a snapshot of a Deployment.
     pub async fn snapshot(&self, name: &str) -> Snapshot {
-        let mut object = json!(self.deployments().get(name).await.unwrap());
+        self.snapshot_of(TargetKind::Deployment, name).await
+    }
+
+    /// Takes a snapshot of a workload.
+    pub async fn snapshot_of(&self, kind: TargetKind, name: &str) -> Snapshot {
+        let mut object = json!(self.workloads(kind).get(name).await.unwrap());
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.remove("resourceVersion");
         metadata.remove("generation");
         let owners = metadata.remove("managedFields");
-        // The Deployment controller's own counter of its revisions.
-        metadata["annotations"]
-            .as_object_mut()
-            .unwrap()
-            .remove("deployment.kubernetes.io/revision");
+        // The controllers' and the API server's own counters of revisions.
+        let annotations = metadata["annotations"].as_object_mut().unwrap();
+        annotations.remove("deployment.kubernetes.io/revision");
+        annotations.remove("deprecated.daemonset.template.generation");
         object.as_object_mut().unwrap().remove("status");
         let mut owners = owners
             .map(|owners| owners.as_array().unwrap().clone())
@@ -44,50 +50,67 @@ impl Scenario {
             entry.as_object_mut().unwrap().remove("time");
         }
         owners.sort_by_key(ToString::to_string);
-        let mut replica_sets: Vec<_> = self.replica_sets(name).await.iter().map(replica_set).collect();
-        replica_sets.sort_by_key(ToString::to_string);
+        let mut revisions: Vec<_> = self.replica_sets(name).await.iter().map(replica_set).collect();
+        revisions.extend(self.controller_revisions(name).await.iter().map(controller_revision));
+        revisions.sort_by_key(ToString::to_string);
         Snapshot {
+            kind,
             object,
             owners,
-            replica_sets,
+            revisions,
         }
     }
 
-    /// Makes sure that nothing of a session is left on a Deployment and among its pods.
+    /// Makes sure that nothing of a session is left on a workload and among its pods.
     pub async fn assert_as_before(&self, name: &str, before: &Snapshot) {
-        let after = self.snapshot(name).await;
+        let after = self.snapshot_of(before.kind, name).await;
         assert_eq!(
             pretty(&after.object),
             pretty(&before.object),
-            "Deployment {name} is not what it was"
+            "{} {name} is not what it was",
+            before.kind
         );
         assert_eq!(
             pretty(&json!(after.owners)),
             pretty(&json!(before.owners)),
             "field owners of {name}"
         );
-        assert_eq!(after.replica_sets, before.replica_sets, "ReplicaSets of {name}");
-        self.assert_no_flag(name).await;
+        assert_eq!(after.revisions, before.revisions, "revisions of {name}");
+        self.assert_none_has_flag(before.kind, name).await;
     }
 
     /// Makes sure that neither template, ReplicaSet nor pod of a Deployment carries the flag, and that nothing else of a
     /// session is on them.
     pub async fn assert_no_flag(&self, name: &str) {
-        let metadata = json!(self.deployments().get(name).await.unwrap().metadata).to_string();
+        self.assert_none_has_flag(TargetKind::Deployment, name).await;
+    }
+
+    async fn assert_none_has_flag(&self, kind: TargetKind, name: &str) {
+        let metadata = json!(self.workloads(kind).get(name).await.unwrap().metadata).to_string();
         for trace in [ANNOTATION, "\"manager\":\"tlsdebug\""] {
             assert!(!metadata.contains(trace), "{trace} is left on {name}: {metadata}");
         }
-        assert!(!self.has_flag(name).await, "the template of {name} carries the flag");
-        for set in self.replica_sets(name).await {
+        assert!(
+            !self.any_has_flag(kind, name).await,
+            "the template of {name} carries the flag"
+        );
+        let sets = self
+            .replica_sets(name)
+            .await
+            .into_iter()
+            .map(|set| (set.name_any(), json!([set.spec, set.metadata.annotations])));
+        let revisions = self.controller_revisions(name).await;
+        let revisions = revisions.into_iter().map(|revision| {
+            (
+                revision.name_any(),
+                json!([revision.data, revision.metadata.annotations]),
+            )
+        });
+        for (revision, template) in sets.chain(revisions) {
+            assert!(!carries_flag(&template), "revision {revision} leads back to the flag");
             assert!(
-                !carries_flag(&json!(set.spec)),
-                "ReplicaSet {} leads back to the flag",
-                set.name_any()
-            );
-            assert!(
-                !set.annotations().contains_key(ANNOTATION),
-                "ReplicaSet {} bears a copy of the record",
-                set.name_any()
+                !template.to_string().contains(ANNOTATION),
+                "revision {revision} bears a copy of the record"
             );
         }
         for pod in self.pods(name).await {
@@ -99,6 +122,10 @@ impl Scenario {
             );
         }
     }
+}
+
+fn controller_revision(revision: &ControllerRevision) -> Value {
+    json!({"name": revision.name_any(), "uid": revision.uid(), "data": revision.data, "annotations": revision.annotations()})
 }
 
 fn carries_flag(object: &Value) -> bool {

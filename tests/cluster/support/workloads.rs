@@ -1,9 +1,12 @@
-//! Deployments: one that is ready at once and runs no JVM, and waiting for their rollouts.
+//! Workloads: ones that are ready at once and run no JVM, and waiting for their rollouts.
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use kube::core::DynamicObject;
 use serde_json::{Value, json};
+use tlsdebug::session::TargetKind;
+use tlsdebug::workload::Workload;
 
 use super::Scenario;
 
@@ -35,6 +38,17 @@ pub fn deployment(name: &str, environment: &Value) -> Value {
     })
 }
 
+/// The same as another kind, with one replica, or one on each node.
+pub fn of_kind(kind: TargetKind, mut manifest: Value) -> Value {
+    manifest["kind"] = json!(kind.to_string());
+    match kind {
+        TargetKind::StatefulSet => manifest["spec"]["serviceName"] = manifest["metadata"]["name"].clone(),
+        TargetKind::DaemonSet => drop(manifest["spec"].as_object_mut().unwrap().remove("replicas")),
+        TargetKind::Deployment | TargetKind::Pod => {}
+    }
+    manifest
+}
+
 /// An environment in which the default variable is a literal.
 pub fn literal() -> Value {
     json!([{"name": "FIRST", "value": "1"}, {"name": "JAVA_CUSTOM_OPTS", "value": "-Da=1 -Db=2"}, {"name": "LAST", "value": "3"}])
@@ -59,21 +73,33 @@ impl Scenario {
 
     /// Waits until a Deployment's rollout is complete, which is when nothing of it moves any more.
     pub async fn rolled_out(&self, name: &str) -> Deployment {
+        self.all_rolled_out(TargetKind::Deployment, name).await;
+        self.deployments().get(name).await.unwrap()
+    }
+
+    /// Waits until a workload's rollout is complete.
+    pub async fn all_rolled_out(&self, kind: TargetKind, name: &str) {
         self.eventually(&format!("the rollout of {name}"), async || {
-            let deployment = self.deployments().get_opt(name).await.unwrap()?;
-            let rollout = tlsdebug::workload::rollout::Rollout::of_deployment(&deployment);
-            let is_settled = deployment
-                .status
-                .as_ref()?
-                .conditions
-                .iter()
-                .flatten()
-                .any(|condition| {
-                    condition.type_ == "Progressing" && condition.reason.as_deref() == Some("NewReplicaSetAvailable")
+            let object = self.workloads(kind).get_opt(name).await.unwrap()?;
+            let conditions = object.data["status"]["conditions"].clone();
+            let workload = Workload::read(kind, json!(object)).unwrap();
+            // Only a Deployment says that nothing more is to come.
+            let is_settled = kind != TargetKind::Deployment
+                || conditions.as_array()?.iter().any(|condition| {
+                    condition["type"] == "Progressing" && condition["reason"] == "NewReplicaSetAvailable"
                 });
-            (rollout.is_complete() && is_settled).then_some(deployment)
+            let rollout = workload.rollout;
+            let is_over = rollout.is_over || kind == TargetKind::Deployment;
+            // Before its controller has counted the nodes, a DaemonSet wants no pod.
+            let is_counted = rollout.desired_replicas > 0 || kind != TargetKind::DaemonSet;
+            (rollout.is_complete() && is_over && is_settled && is_counted).then_some(())
         })
-        .await
+        .await;
+    }
+
+    /// The API of a kind of workload.
+    pub fn workloads(&self, kind: TargetKind) -> Api<DynamicObject> {
+        tlsdebug::operator::observe::workloads(&self.client, &self.namespace, kind)
     }
 
     /// Creates the Deployment that most scenarios use and waits for it.
@@ -84,6 +110,11 @@ impl Scenario {
 
     /// Waits until a Deployment has no pods left that are ending: then its status does not move any more.
     pub async fn settled(&self, name: &str) {
+        self.all_settled(TargetKind::Deployment, name).await;
+    }
+
+    /// Waits until a workload has no pods left that are ending.
+    pub async fn all_settled(&self, kind: TargetKind, name: &str) {
         self.eventually(&format!("the old pods of {name} to be gone"), async || {
             let pods = self.pods(name).await;
             pods.iter()
@@ -91,7 +122,12 @@ impl Scenario {
                 .then_some(())
         })
         .await;
-        self.rolled_out(name).await;
+        self.all_rolled_out(kind, name).await;
+    }
+
+    /// The ControllerRevisions of workload `name`.
+    pub async fn controller_revisions(&self, name: &str) -> Vec<ControllerRevision> {
+        self.selected(name).await
     }
 
     /// The ReplicaSets of Deployment `name`.
@@ -119,8 +155,12 @@ impl Scenario {
 
     /// Whether the flag is in a Deployment's template.
     pub async fn has_flag(&self, name: &str) -> bool {
-        let deployment = self.deployments().get(name).await.unwrap();
-        let template = serde_json::to_string(&deployment.spec.unwrap().template).unwrap();
-        template.contains("javax.net.debug")
+        self.any_has_flag(TargetKind::Deployment, name).await
+    }
+
+    /// Whether the flag is in a workload's template.
+    pub async fn any_has_flag(&self, kind: TargetKind, name: &str) -> bool {
+        let object = self.workloads(kind).get(name).await.unwrap();
+        object.data["spec"]["template"].to_string().contains("javax.net.debug")
     }
 }

@@ -1,0 +1,283 @@
+//! What all looks at sessions share, and what runs beside them for each session: its log streams and its watches.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt};
+
+use super::admin::Metrics;
+use super::capture::{Capture, Captured, Wake};
+use super::events;
+use super::observe::Observed;
+use super::plan::Plan;
+use super::pulse::Pulses;
+use super::settings::Settings;
+use super::watch::Watch;
+use crate::session::TLSDebugSession;
+
+/// What all reconciles share.
+pub struct Context {
+    client: Client,
+    scopes: BTreeMap<Option<String>, Scope>,
+    pub(super) recorder: Recorder,
+    pub(super) requires_policy: bool,
+    active: Mutex<HashMap<String, Active>>,
+    /// The loops that must never hang.
+    pub pulses: Pulses,
+    /// Counters for the admin port.
+    pub metrics: Metrics,
+}
+
+/// One namespace that is watched, or all.
+pub struct Scope {
+    /// Wakes a session of it.
+    pub wake: Wake,
+    /// The sessions that exist in it.
+    pub sessions: Store<TLSDebugSession>,
+}
+
+/// What is kept of one session between two looks.
+struct Active {
+    namespace: Option<String>,
+    capture: Option<Capture>,
+    watch: Option<Watch>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Active {
+    fn of(session: &TLSDebugSession) -> Self {
+        Self {
+            namespace: session.namespace(),
+            capture: None,
+            watch: None,
+            failures: 0,
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.capture.is_some() || self.watch.is_some()
+    }
+}
+
+impl Context {
+    /// Nothing runs yet. `scopes` has each namespace that is watched, or all under `None`.
+    #[must_use]
+    pub fn new(client: Client, settings: &Settings, scopes: BTreeMap<Option<String>, Scope>) -> Self {
+        let recorder = events::recorder(client.clone(), &settings.identity);
+        Self {
+            client,
+            scopes,
+            recorder,
+            requires_policy: settings.require_admission_policy,
+            active: Mutex::default(),
+            pulses: Pulses::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// The client that all share.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Where a session belongs, while it exists.
+    fn scope(&self, session: &TLSDebugSession) -> Option<&Scope> {
+        let scope = self
+            .scopes
+            .get(&session.namespace())
+            .or_else(|| self.scopes.get(&None))?;
+        let stored = scope.sessions.get(&ObjectRef::from_obj(session))?;
+        (stored.uid() == session.uid()).then_some(scope)
+    }
+
+    /// Changes what is kept of the sessions, by uid.
+    fn with_active<T>(&self, change: impl FnOnce(&mut HashMap<String, Active>) -> T) -> T {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut active);
+        let running = active.values().filter(|active| active.is_running()).count();
+        self.metrics
+            .active_sessions
+            .set(i64::try_from(running).unwrap_or(i64::MAX));
+        result
+    }
+
+    pub(super) fn captured(&self, uid: &str) -> Captured {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active
+            .get(uid)
+            .and_then(|active| active.capture.as_ref())
+            .map(Capture::captured)
+            .unwrap_or_default()
+    }
+
+    /// Starts and ends what the plan wants to run beside the reconcile. Nothing is started for a session that vanished
+    /// during the look; one that vanishes later is forgotten then.
+    pub(super) fn run_beside(&self, uid: &str, observed: &Observed, plan: &Plan) {
+        let session = &observed.session;
+        self.with_active(|all| {
+            let Some(scope) = self.scope(session) else {
+                all.remove(uid);
+                return;
+            };
+            let active = all.entry(uid.to_owned()).or_insert_with(|| Active::of(session));
+            match &observed.workload {
+                Some(workload) if plan.watch => {
+                    active.watch.get_or_insert_with(|| {
+                        Watch::start(self.client.clone(), session, workload, scope.wake.clone())
+                    });
+                }
+                _ => active.watch = None,
+            }
+            match plan.status.injection.as_ref().filter(|_| plan.capture) {
+                Some(injection) => {
+                    let container = injection.change.container.clone();
+                    let capture = active.capture.get_or_insert_with(|| {
+                        Capture::new(self.client.clone(), session, container, scope.wake.clone())
+                    });
+                    capture.follow(&observed.remains.pods, session.spec.max_pods);
+                }
+                None => active.capture = None,
+            }
+            if !active.is_running() && active.failures == 0 {
+                all.remove(uid);
+            }
+        });
+    }
+
+    /// The waiting time after the next failure in a row: 1 s, doubled up to 30 s.
+    pub(super) fn backoff(&self, session: &TLSDebugSession) -> Duration {
+        let failures = self.with_active(|all| {
+            self.scope(session)?;
+            let active = all
+                .entry(session.uid().unwrap_or_default())
+                .or_insert_with(|| Active::of(session));
+            active.failures = active.failures.saturating_add(1);
+            Some(active.failures)
+        });
+        let doublings = failures.unwrap_or(1) - 1;
+        Duration::from_secs(1 << doublings.min(5)).min(Duration::from_secs(30))
+    }
+
+    pub(super) fn succeeded(&self, uid: &str) {
+        self.with_active(|all| {
+            if let Some(active) = all.get_mut(uid) {
+                active.failures = 0;
+                if !active.is_running() {
+                    all.remove(uid);
+                }
+            }
+        });
+    }
+
+    /// Ends what runs for a session that no longer exists.
+    pub fn forget(&self, uid: &str) {
+        self.with_active(|all| all.remove(uid));
+    }
+
+    /// Ends what runs for sessions of a scope that vanished while it could not be watched.
+    pub fn forget_vanished(&self, namespace: Option<&String>) {
+        let Some(scope) = self.scopes.get(&namespace.cloned()) else {
+            return;
+        };
+        let all: HashSet<String> = scope
+            .sessions
+            .state()
+            .iter()
+            .filter_map(|session| session.uid())
+            .collect();
+        self.with_active(|active| {
+            active.retain(|uid, active| {
+                let is_elsewhere = namespace.is_some() && active.namespace.as_ref() != namespace;
+                is_elsewhere || all.contains(uid)
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::http::{Request, Response};
+    use clap::Parser;
+    use k8s_openapi::api::apps::v1::Deployment;
+    use kube::client::Body;
+    use kube::runtime::{reflector, watcher};
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    use super::super::observe;
+    use super::super::plan::Action;
+    use super::*;
+    use crate::session::TLSDebugSessionStatus;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn session(uid: &str) -> TLSDebugSession {
+        serde_json::from_value(json!({
+            "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession",
+            "metadata": {"name": "session", "namespace": "demo", "uid": uid},
+            "spec": {"target": {"kind": "Deployment", "name": "orders"}}
+        }))
+        .expect("a session")
+    }
+
+    #[tokio::test]
+    async fn nothing_runs_beside_a_session_that_has_vanished() {
+        let nobody = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+        let client = Client::new(nobody, "demo");
+        let (wake, _woken) = mpsc::unbounded_channel();
+        let (sessions, mut writer) = reflector::store();
+        let settings = Arguments::parse_from(["tlsdebug"]).settings;
+        let scopes = BTreeMap::from([(None, Scope { wake, sessions })]);
+        let context = Context::new(client, &settings, scopes);
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": "orders", "namespace": "demo", "uid": "d-1"}, "spec": {"selector": {}, "template": {}}
+        }))
+        .expect("a Deployment");
+        let observed = |uid| Observed {
+            session: session(uid),
+            is_guarded: true,
+            workload: Some(deployment.clone().into()),
+            config_maps: BTreeMap::new(),
+            service_selectors: Vec::new(),
+            clone: None,
+            remains: observe::Remains::default(),
+            unreadable: None,
+            stuck: None,
+            captured: Captured::default(),
+        };
+        let plan = Plan {
+            action: Action::None,
+            status: TLSDebugSessionStatus::default(),
+            look_again: Duration::ZERO,
+            capture: false,
+            watch: true,
+        };
+        let running = |uid| {
+            context.run_beside(uid, &observed(uid), &plan);
+            context.metrics.active_sessions.get()
+        };
+        assert_eq!(running("s-1"), 0, "it was deleted during the look");
+        writer.apply_watcher_event(&watcher::Event::Apply(session("s-1")));
+        assert_eq!(running("s-1"), 1);
+
+        // Deleted and created anew under the same name.
+        writer.apply_watcher_event(&watcher::Event::Apply(session("s-2")));
+        assert_eq!(running("s-1"), 0);
+        assert_eq!(running("s-2"), 1);
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        context.forget_vanished(None);
+        assert_eq!(context.metrics.active_sessions.get(), 0);
+    }
+}

@@ -1,0 +1,148 @@
+//! Revisions that lead back to the flag: a Deployment's ReplicaSets, a StatefulSet's or DaemonSet's ControllerRevisions.
+//!
+//! The controllers copy a workload's annotations, the record among them, onto the revisions that they make while it is
+//! there (`deployment_util.go`, `SetNewReplicaSetAnnotations`; `stateful_set_control.go`, `newRevision`;
+//! `daemon/update.go`, `snapshot`). So the session's own are told from one in which the owner had set the same flag.
+
+use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::{Api, Client, ResourceExt};
+
+use super::pods;
+use crate::session::TargetKind;
+use crate::workload::Workload;
+use crate::workload::record::{ANNOTATION, Change, Record};
+
+/// A revision that bears a session's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebugRevision {
+    /// What holds it.
+    pub kind: RevisionKind,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version: it is deleted only as it was seen.
+    pub resource_version: String,
+    /// The larger of wanted and existing pods.
+    pub replicas: i32,
+    /// Whether none of these pods serves anybody, and the controller does not need the revision to replace them.
+    pub serves_nobody: bool,
+    /// Whether its pods carry the flag. Where not, the owner's revision was taken up while the record was there, and only
+    /// the record's copy is ours.
+    pub carries_flag: bool,
+}
+
+/// What holds a revision of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the Kubernetes kinds")]
+pub enum RevisionKind {
+    ReplicaSet,
+    ControllerRevision,
+}
+
+/// The API of a kind of revision.
+#[must_use]
+pub fn api(client: &Client, namespace: &str, kind: RevisionKind) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &resource(kind))
+}
+
+/// How the API server names a kind of revision.
+#[must_use]
+pub fn resource(kind: RevisionKind) -> ApiResource {
+    match kind {
+        RevisionKind::ReplicaSet => ApiResource::erase::<ReplicaSet>(&()),
+        RevisionKind::ControllerRevision => ApiResource::erase::<ControllerRevision>(&()),
+    }
+}
+
+/// The revisions of a workload that bear the record of the session with this uid.
+pub async fn of(
+    client: &Client,
+    workload: &Workload,
+    session_uid: &str,
+    change: &Change,
+) -> kube::Result<Vec<DebugRevision>> {
+    let namespace = workload.metadata.namespace.clone().unwrap_or_default();
+    let selected = ListParams::default().labels(&workload.selector_text());
+    let is_marked = |metadata: &ObjectMeta| is_marked(metadata, workload.uid(), session_uid);
+    match workload.kind {
+        TargetKind::Deployment => {
+            let api = Api::<ReplicaSet>::namespaced(client.clone(), &namespace);
+            let all = api.list(&selected).await?.items;
+            let marked = all.iter().filter(|set| is_marked(&set.metadata));
+            Ok(marked.map(|set| replica_set(set, change)).collect())
+        }
+        TargetKind::StatefulSet | TargetKind::DaemonSet => {
+            let api = Api::<ControllerRevision>::namespaced(client.clone(), &namespace);
+            let all = api.list(&selected).await?.items;
+            let marked: Vec<_> = all.iter().filter(|revision| is_marked(&revision.metadata)).collect();
+            if marked.is_empty() {
+                return Ok(Vec::new());
+            }
+            let pods = Api::<Pod>::namespaced(client.clone(), &namespace)
+                .list(&selected)
+                .await?;
+            let is_left =
+                |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && pods::debug_pod(pod, change).is_some();
+            let left = pods.items.iter().filter(|pod| is_left(pod)).count();
+            let seen = |revision: &ControllerRevision| controller_revision(revision, change, left);
+            Ok(marked.into_iter().map(seen).collect())
+        }
+        TargetKind::Pod => Ok(Vec::new()),
+    }
+}
+
+fn is_marked(metadata: &ObjectMeta, workload_uid: &str, session_uid: &str) -> bool {
+    let is_owned = metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .any(|owner| owner.controller == Some(true) && owner.uid == workload_uid);
+    let record = metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(ANNOTATION))
+        .and_then(|text| serde_json::from_str::<Record>(text).ok());
+    is_owned && record.is_some_and(|record| record.session.uid == session_uid)
+}
+
+fn replica_set(set: &ReplicaSet, change: &Change) -> DebugRevision {
+    let status = set.status.as_ref();
+    let spec = set.spec.as_ref();
+    let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let template = spec.and_then(|spec| spec.template.as_ref());
+    DebugRevision {
+        kind: RevisionKind::ReplicaSet,
+        name: set.name_any(),
+        uid: set.uid().unwrap_or_default(),
+        resource_version: set.resource_version().unwrap_or_default(),
+        replicas: wanted.max(status.map_or(0, |status| status.replicas)),
+        serves_nobody: status.and_then(|status| status.ready_replicas).unwrap_or(0) == 0,
+        carries_flag: template
+            .and_then(|template| template.spec.as_ref())
+            .is_some_and(|pod| change.is_carried_by_pod(pod)),
+    }
+}
+
+/// Its controller makes no more pods of it once it has seen the restored template, even where its status still names it as
+/// the current one (`stateful_set_utils.go`, `newVersionedStatefulSetPod`): the pods that are left count.
+fn controller_revision(revision: &ControllerRevision, change: &Change, pods_left: usize) -> DebugRevision {
+    // A patch that replaces the template (`getPatch` of both controllers).
+    let template = revision
+        .data
+        .as_ref()
+        .and_then(|data| data.0.pointer("/spec/template/spec"));
+    let pod = template.and_then(|template| serde_json::from_value::<PodSpec>(template.clone()).ok());
+    DebugRevision {
+        kind: RevisionKind::ControllerRevision,
+        uid: revision.uid().unwrap_or_default(),
+        resource_version: revision.resource_version().unwrap_or_default(),
+        replicas: i32::try_from(pods_left).unwrap_or(i32::MAX),
+        serves_nobody: false,
+        carries_flag: pod.is_some_and(|pod| change.is_carried_by_pod(&pod)),
+        name: revision.name_any(),
+    }
+}

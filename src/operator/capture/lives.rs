@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::Captured;
 use super::stream::{self, State};
 use crate::diagnosis::Diagnoser;
-use crate::diagnosis::report::{Certainty, Peer, Report, Verdict};
+use crate::diagnosis::report::{Certainty, Finding, HandshakeCounts, Peer, Report, Verdict};
 use crate::session::TLSDebugSessionStatus;
 use crate::session::status::{EarlierPods, PodCapture};
 
@@ -185,8 +185,10 @@ impl Lives {
             add(&mut earlier, self.earlier_stored.counts);
             reports.extend(self.earlier_stored.report.clone());
         } else {
-            // Lives are told apart, so that no handshake counts twice.
-            read.retain(|(pod, _)| !self.stored.holds(pod));
+            // Lives are told apart, so that no handshake counts twice; only a failure that is none of the stored ones is new.
+            let (again, new): (Vec<_>, Vec<_>) = read.into_iter().partition(|(pod, _)| self.stored.holds(pod));
+            reports.extend(again.iter().map(|(_, report)| self.stored.news(report)));
+            read = new;
             add(&mut earlier, self.stored.earlier);
             reports.extend(self.stored.report.clone());
             captured.pods.clone_from(&self.stored.pods);
@@ -226,6 +228,29 @@ impl Stored {
     fn cover(&mut self, read: &PodCapture) {
         self.uncovered
             .retain(|stored| !(is_same_life(stored, read) && read.lines >= stored.lines));
+    }
+
+    /// What a life that is read again tells and the stored answer does not.
+    fn news(&self, read: &Report) -> Report {
+        let told: Vec<_> = self.report.iter().flat_map(|report| &report.findings).collect();
+        let is_told = |finding: &Finding| {
+            told.iter()
+                .any(|stored| (&stored.cause, &stored.peer) == (&finding.cause, &finding.peer))
+        };
+        let mut news = Report::empty();
+        news.findings = read
+            .findings
+            .iter()
+            .filter(|finding| !is_told(finding))
+            .cloned()
+            .collect();
+        let failed = news.findings.iter().map(|finding| finding.count).sum();
+        news.handshakes = HandshakeCounts {
+            total: failed,
+            failed,
+            ..HandshakeCounts::default()
+        };
+        news
     }
 
     /// Whether all of it has been read again.
@@ -373,6 +398,28 @@ mod tests {
         }
         next.fold(&["p"]);
         assert_eq!(next.captured().report.expect("a report").handshakes.failed, 20);
+    }
+
+    #[test]
+    fn a_new_failure_is_told_although_a_stored_pod_is_gone() {
+        let good = include_bytes!("../../../tests/logs/11.0.33-ok-tls13-client.log");
+        let mut first = Lives::default();
+        for uid in ["gone", "stays"] {
+            let state = first.begin("orders", uid, 0).expect("a new life");
+            stream::lock(&state).diagnoser.feed(good);
+        }
+        let before = status(first.captured());
+        assert_eq!(before.handshakes.expect("counts").succeeded, 2);
+        let mut next = Lives::new(Some(&before));
+        let state = next.begin("orders", "stays", 0).expect("a new life");
+        stream::lock(&state).diagnoser.feed(good);
+        let again = next.captured().report.expect("a report");
+        assert_eq!((again.handshakes.total, again.findings.len()), (2, 0));
+        stream::lock(&state).diagnoser.feed(LOG);
+        let report = next.captured().report.expect("a report");
+        assert_eq!(report.findings[0].cause, "CertificateExpired");
+        let counts = report.handshakes;
+        assert_eq!((counts.total, counts.succeeded, counts.failed), (3, 2, 1));
     }
 
     #[test]

@@ -62,15 +62,7 @@ impl Tracker {
                 false
             }
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
-            // Only on the thread that the handshake runs on: an event loop closes finished connections as well.
-            Kind::InboundClosed if self.here(&origin, Outcome::Open).is_some() => {
-                let failure = Failure {
-                    message: "Connection or inbound has closed".to_owned(),
-                    ..Failure::default()
-                };
-                self.fail(failure, &origin, lines)
-            }
-            Kind::InboundClosed => false,
+            Kind::InboundClosed => self.inbound_closed(&origin, lines),
             Kind::NoServerKey => {
                 let here = self.here(&origin, Outcome::Open);
                 if let Some(handshake) = here.map(|index| &mut self.followed[index]) {
@@ -139,6 +131,16 @@ impl Tracker {
             Kind::AlertReceived(_) | Kind::AlertSent(_) | Kind::KeyMaterial => false,
             other => self.progress(other, &origin, lines),
         }
+    }
+
+    /// An engine's code gives up reading: only a handshake on this very thread has failed by it, for an event loop closes
+    /// finished connections as well.
+    fn inbound_closed(&mut self, origin: &Origin, lines: Vec<Line>) -> bool {
+        let failure = Failure {
+            message: "Connection or inbound has closed".to_owned(),
+            ..Failure::default()
+        };
+        self.here(origin, Outcome::Open).is_some() && self.fail(failure, origin, lines)
     }
 
     /// The input has ended.
@@ -422,12 +424,14 @@ impl Tracker {
         changed
     }
 
-    /// A connection logs one fatal error of its own (`TransportContext.fatal`): a second one on a thread that serves an
+    /// A connection logs one fatal error of its own (`TransportContext.fatal`, before 8u272 `SSLEngineImpl.fatal`): a second one on a thread that serves an
     /// engine's tasks is that of a handshake which went on elsewhere since.
     fn begun_after_failure(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
-        let fatal = |failure: &Failure| !failure.received && failure.alert.is_some();
+        // The legacy layouts print the alert as well, beside its error and without an exception.
+        let whole = |failure: &Failure| !origin.thread_id.is_empty() || !failure.thrown.chain.is_empty();
+        let fatal = |failure: &Failure| !failure.received && failure.alert.is_some() && whole(failure);
         let over = &self.followed[self.here(origin, Outcome::Failed)?];
-        if origin.thread_id.is_empty() || !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
+        if !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
             return None;
         }
         let since: Vec<usize> = (0..self.followed.len())

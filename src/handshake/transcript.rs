@@ -59,6 +59,7 @@ impl Entry {
             Kind::Progress { .. } => progress(header),
             Kind::NoClientCertificate => (Step::Note("no client certificate to send".to_owned()), None),
             Kind::Resumed => (Step::Note("session resumed".to_owned()), None),
+            Kind::InboundClosed => (Step::Note("this end stops reading".to_owned()), None),
             Kind::AlertReceived(Alert { description, .. }) => (Step::Alert(description.clone()), Some(Sender::Peer)),
             Kind::AlertSent(Alert { description, .. }) => (Step::Alert(description.clone()), Some(Sender::This)),
             Kind::Fatal { alert, message, .. } => {

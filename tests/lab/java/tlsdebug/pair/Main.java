@@ -1,6 +1,7 @@
 package tlsdebug.pair;
 
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -13,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,6 +26,8 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Main {
     private static final PrintStream CONSOLE = System.out;
+    /** The server's answer where its JVM does not have what a scenario needs. */
+    private static final int IMPOSSIBLE = 0;
 
     private final Path certificates;
     private final Path out;
@@ -65,6 +69,19 @@ public final class Main {
         stream.close();
     }
 
+    /** Asks without a trace: what is printed meanwhile belongs to no scenario. */
+    private static boolean isPossible(End end) throws GeneralSecurityException {
+        PrintStream nowhere = new PrintStream(new ByteArrayOutputStream());
+        System.setOut(nowhere);
+        System.setErr(nowhere);
+        try {
+            return end.isPossible();
+        } finally {
+            System.setOut(CONSOLE);
+            System.setErr(CONSOLE);
+        }
+    }
+
     private void call(int control, String profile, List<String> names) throws Exception {
         try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), control)) {
             BufferedReader in =
@@ -72,8 +89,14 @@ public final class Main {
             PrintWriter to = new PrintWriter(socket.getOutputStream(), true);
             for (Scenario scenario : Scenario.of(profile, names)) {
                 for (String way : scenario.ways) {
+                    if (!isPossible(scenario.end(true, way))) {
+                        continue;
+                    }
                     to.println(scenario.name + " " + way);
                     int port = Integer.parseInt(in.readLine());
+                    if (port == IMPOSSIBLE) {
+                        continue;
+                    }
                     PrintStream log = log(scenario, way, "client");
                     try {
                         attempt(scenario, way, port);
@@ -147,11 +170,13 @@ public final class Main {
                 for (String line; (line = in.readLine()) != null; ) {
                     String[] asked = line.split(" ");
                     for (Scenario scenario : Catalogue.all()) {
-                        if (scenario.name.equals(asked[0])) {
+                        if (scenario.name.equals(asked[0]) && !isPossible(scenario.end(false, asked[1]))) {
+                            to.println(IMPOSSIBLE);
+                        } else if (scenario.name.equals(asked[0])) {
                             serve(scenario, asked[1], in, to);
+                            to.println("done");
                         }
                     }
-                    to.println("done");
                 }
             }
         }

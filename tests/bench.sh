@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures tlsdebug diagnose against grep and wc on the same files in one run: times as ratios, peak memory.
+# Times are processor time, the least of ROUNDS (3) rounds, so that other work on the machine counts little.
 # The files are made from tests/logs in the user's cache folder (3.5 GB) once and used again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -33,14 +34,15 @@ mixed() {
 	' "$@"
 }
 
-# repeated NAME BYTES: standard input again and again until there are so many bytes.
+# repeated NAME BYTES COMMAND…: what the command prints, again and again until there are so many bytes.
 repeated() {
 	local name=$1 bytes=$2 block size
+	shift 2
 	if [[ -s $folder/$name ]]; then
 		return
 	fi
 	block=$(mktemp "$folder/block.XXXXXX")
-	cat >"$block"
+	"$@" >"$block"
 	size=$(stat --format %s "$block")
 	for ((done = 0; done < bytes; done += size)); do
 		cat "$block"
@@ -56,10 +58,15 @@ legacy=(tests/logs/8u252-*.log)
 for log in tests/logs/*.log; do
 	[[ $log == tests/logs/8u252-* ]] || modern+=("$log")
 done
-echo "Files in $folder (made once)" >&2
-mixed "${modern[@]}" | repeated mixed.log "$gib"
-cat "${modern[@]}" | repeated debug.log $((gib / 2))
-cat "${legacy[@]}" | repeated legacy.log $((gib / 2))
+key=$(cat "${modern[@]}" "${legacy[@]}" tests/bench.sh | sha256sum)
+if [[ $key != "$(cat "$folder/key" 2>/dev/null)" ]]; then
+	echo "bench.sh: making the files in $folder" >&2
+	rm -f "$folder"/*
+	echo "$key" >"$folder/key"
+fi
+repeated mixed.log "$gib" mixed "${modern[@]}"
+repeated debug.log $((gib / 2)) cat "${modern[@]}"
+repeated legacy.log $((gib / 2)) cat "${legacy[@]}"
 
 program=${TLSDEBUG:-}
 if [[ -z $program ]]; then
@@ -67,12 +74,13 @@ if [[ -z $program ]]; then
 	program=$cache/image/tlsdebug
 fi
 
-# run COMMAND…: its time in seconds into `seconds` and its peak memory in MiB into `peak`; 0 and 1 are good ends.
+# run COMMAND…: its processor time in seconds into `seconds` and its peak memory in MiB into `peak`; 0 and 1 are good ends.
+# Not into /dev/null: grep would stop at the first match.
 run() {
 	local status=0
-	/usr/bin/time --quiet --format '%e %M' --output "$folder/time" "$@" >"$folder/output" || status=$?
+	/usr/bin/time --quiet --format '%U %S %M %e' --output "$folder/time" "$@" >"$folder/output" || status=$?
 	((status < 2)) || fail "$* ended with $status"
-	read -r seconds peak < <(tail -n 1 "$folder/time" | awk '{ printf "%s %.1f\n", $1, $2 / 1024 }')
+	read -r seconds peak < <(tail -n 1 "$folder/time" | awk '{ printf "%.2f %.1f\n", $1 + $2, $3 / 1024 }')
 }
 least() { awk -v a="$1" -v b="$2" 'BEGIN { print a < b ? a : b }'; }
 
@@ -96,6 +104,6 @@ ten=()
 for ((part = 0; part < 10; part++)); do
 	ten+=("$folder/mixed.log")
 done
-run "$program" diagnose - < <(cat "${ten[@]}")
+run "$program" diagnose - < <(cat "${ten[@]}") 2>"$folder/news"
 awk -v ours="$seconds" -v peak="$peak" -v bytes="$((10 * $(stat --format %s "$folder/mixed.log")))" 'BEGIN {
 	printf "%-12s %9d %8.2fs %9.2f %9s %9s %9s %9.1f\n", "mixed, piped", bytes / 2 ^ 20, ours, bytes / 1e9 / ours, "-", "-", "-", peak }'

@@ -369,6 +369,18 @@ impl Tracker {
         (handshake.outcome == outcome).then_some(index)
     }
 
+    /// Only on the thread that the handshake runs on: an event loop closes finished connections as well.
+    fn inbound_closed(&mut self, origin: &Origin, lines: Vec<Line>) -> bool {
+        if self.here(origin, Outcome::Open).is_none() {
+            return false;
+        }
+        let failure = Failure {
+            message: "Connection or inbound has closed".to_owned(),
+            ..Failure::default()
+        };
+        self.fail(failure, origin, lines)
+    }
+
     /// Closing failed: matters only where the server may have refused this client after it had finished.
     fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
         let Some(index) = self.here(origin, Outcome::Succeeded) else {

@@ -133,16 +133,6 @@ impl Tracker {
         }
     }
 
-    /// An engine's code gives up reading: only a handshake on this very thread has failed by it, for an event loop closes
-    /// finished connections as well.
-    fn inbound_closed(&mut self, origin: &Origin, lines: Vec<Line>) -> bool {
-        let failure = Failure {
-            message: "Connection or inbound has closed".to_owned(),
-            ..Failure::default()
-        };
-        self.here(origin, Outcome::Open).is_some() && self.fail(failure, origin, lines)
-    }
-
     /// The input has ended.
     pub fn finish(&mut self) {
         self.settled.append(&mut self.followed);

@@ -18,6 +18,6 @@ done
 target=$(rustc -vV | sed -n 's/^host: //p')
 echo 'fuzz/run.sh: building (from nothing some 8 minutes on 2 cores)' >&2
 # Only with an explicit target do the flags spare build scripts and procedural macros, which have no fuzzer to report to.
-RUSTFLAGS="${flags[*]}" cargo build --quiet --locked --release --target "$target"
+RUSTFLAGS="${flags[*]}" cargo build --quiet --release --target "$target"
 exec "$CARGO_TARGET_DIR/$target/release/diagnose" "$corpus" seeds ../tests/logs -dict=log.dict -artifact_prefix=artifacts/ \
 	-max_len=8192 -timeout=10 -rss_limit_mb=2048 -max_total_time="$seconds" -print_final_stats=1 "$@"

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 /// Bytes at the start of a file by which binary content is told.
-const LOOKED_AT: usize = 8 * 1024;
+const LOOKED_AT: usize = 4 * 1024;
 /// Longer than the name of any exception here.
 const LONGEST: usize = 80;
 /// How the names of exceptions begin that only debug output explains.
@@ -18,16 +18,19 @@ pub(super) struct Clues {
     pub(super) exception: Option<String>,
     /// The first bytes are those of no text.
     pub(super) is_binary: bool,
+    start: Vec<u8>,
     tail: Vec<u8>,
 }
 
 impl Clues {
     /// Counts the next bytes.
     pub(super) fn count(&mut self, bytes: &[u8]) {
-        if self.bytes == 0 {
-            self.is_binary = is_binary(&bytes[..bytes.len().min(LOOKED_AT)]);
-        }
         self.bytes += bytes.len() as u64;
+        let room = LOOKED_AT - self.start.len();
+        if room > 0 {
+            self.start.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            self.is_binary = is_binary(&self.start);
+        }
     }
 
     /// Looks for an exception in them.
@@ -96,8 +99,9 @@ mod tests {
 
     #[test]
     fn zero_bytes_tell_what_is_no_text() {
-        assert!(clues([&b"\x7fELF\x02\x01\x01\0\0"[..]]).is_binary);
-        assert!(!clues([&b"\xff\xfea\0b\0"[..]]).is_binary);
+        let program = b"\x7fELF\x02\x01\x01\0\0";
+        assert!(clues(program.chunks(1)).is_binary);
+        assert!(!clues(b"\xff\xfea\0b\0".chunks(3)).is_binary);
         assert!(!clues([&b"text \xc3\xa9 \xe9\n"[..]]).is_binary);
     }
 }

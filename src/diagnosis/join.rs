@@ -52,9 +52,9 @@ fn explain(finding: &mut Finding, reason: &Finding) {
         Side::Client => "client",
         Side::Server => "server",
     };
-    // In quotation marks: what it calls "this JVM" is the other end's.
+    // What it calls "this JVM" is the other end.
     finding.explanation = format!(
-        "The {end}'s log holds the same connection and tells the reason: {}, \"{}\". {}",
+        "The {end}'s log holds the same connection and tells the reason as the {end} sees it: {} ({}). {}",
         reason.cause, reason.summary, finding.explanation
     );
     if finding.cause != reason.cause && reason.certainty == Certainty::Proven {

@@ -12,13 +12,14 @@ use crate::workload::record::Change;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TLSDebugSessionStatus {
-    /// Where the session is in its life.
+    /// Where the session is in its life: Pending, Injecting, Capturing, Restoring, then Completed or Failed.
     #[serde(default)]
     pub phase: Phase,
-    /// The answer in one word.
+    /// What the handshakes say that were read: FailuresFound, AllSucceeded, Inconclusive (none is shown to its end),
+    /// NoHandshakes (debug output without one) or NoDebugOutput.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// The strategy in effect.
+    /// The strategy in effect: that of `spec.strategy`, or what stands for it where it is unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
     /// The generation of the spec that this status answers.
@@ -28,7 +29,8 @@ pub struct TLSDebugSessionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub started_at: Option<String>,
-    /// When debugging is turned off at the latest (RFC 3339); absent before the duration counts and once the session ends.
+    /// When debugging is turned off at the latest (RFC 3339); absent until the duration begins to count, and
+    /// once the output is being turned off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<String>,
@@ -36,7 +38,8 @@ pub struct TLSDebugSessionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub finished_at: Option<String>,
-    /// Where the session stands: Accepted, Injected, Capturing, Diagnosed, TemplateRestored, Restored.
+    /// What holds and what does not, each with its reason: Accepted, Injected, Capturing, Diagnosed, TemplateRestored,
+    /// Restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -54,19 +57,19 @@ pub struct TLSDebugSessionStatus {
     /// most 10 lines of evidence each; those that `spec.match` asks for come first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// What limits the answer.
+    /// What limits the answer, and what the session means for the workload.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// What was read of which pod: one entry for each life of its container, that is from one restart to the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<PodCapture>,
-    /// What was read before, of lives that are no longer listed in `pods`. It counts in the answer.
+    /// What was read in container lives that `pods` no longer lists. It counts in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier_pods: Option<EarlierPods>,
     /// What was changed in the workload and where; never a value of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injection: Option<InjectionSummary>,
-    /// A command that undoes the change by hand, for when the operator cannot.
+    /// A command that undoes the change by hand, for when the operator cannot. Absent when there is nothing to undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_command: Option<String>,
     /// Why the session failed; absent in a session that ends as planned.

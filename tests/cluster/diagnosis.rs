@@ -1,6 +1,7 @@
 //! A JVM whose handshakes fail: what the session says is what `tlsdebug diagnose` says over the same lines.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tlsdebug::diagnosis::Limits;
@@ -172,6 +173,35 @@ fn first_failure_ends_the_session() {
 }
 
 #[test]
+fn failures_with_other_peers_are_named_and_decide_nothing() {
+    scenario("no-match", async |scenario| {
+        start(scenario, "expired", "2").await;
+        scenario.create_session(
+            "session",
+            "orders",
+            &json!({"stopWhen": "FirstFailure", "match": {"serverNames": ["*.payments.example"]}}),
+        );
+        let status = scenario
+            .status_with("session", "two failed handshakes", |status| {
+                status.handshakes.is_some_and(|handshakes| handshakes.failed >= 2)
+            })
+            .await;
+        let summary = "2 handshakes failed, none with a peer of spec.match (seen: bank.example).";
+        assert_eq!(
+            (status.phase, status.cause, status.summary.as_deref()),
+            (Phase::Capturing, None, Some(summary))
+        );
+        scenario.stop_session("session");
+        let status = scenario.finished("session").await;
+        assert_eq!(
+            (status.phase, status.summary.as_deref()),
+            (Phase::Completed, Some(summary))
+        );
+        assert_eq!(condition(&status, ConditionType::Diagnosed).reason, "NoMatch");
+    });
+}
+
+#[test]
 fn good_handshakes_are_an_answer_too() {
     scenario("all-succeeded", async |scenario| {
         start(scenario, "good", "3").await;
@@ -186,5 +216,34 @@ fn good_handshakes_are_an_answer_too() {
         let status = scenario.finished("session").await;
         assert_eq!(status.phase, Phase::Completed);
         assert_eq!(condition(&status, ConditionType::Diagnosed).reason, "AllSucceeded");
+    });
+}
+
+#[test]
+fn counts_alone_are_written_every_two_seconds_at_most() {
+    scenario("pace", async |scenario| {
+        start(scenario, "good", "0").await;
+        scenario.create_session("session", "orders", &json!({}));
+        scenario
+            .status_with("session", "a good handshake", |status| {
+                status.handshakes.is_some_and(|handshakes| handshakes.succeeded > 0)
+            })
+            .await;
+        scenario.settled("orders").await;
+        let (begin, writes) = (Instant::now(), scenario.counter("status_writes"));
+        let first = scenario.status("session").await.handshakes;
+        scenario
+            .stays("Capturing", Duration::from_secs(20), async || {
+                scenario.status("session").await.phase == Phase::Capturing
+            })
+            .await;
+        let last = scenario.status("session").await.handshakes;
+        assert!(last.map(|counts| counts.succeeded) > first.map(|counts| counts.succeeded));
+        let writes = scenario.counter("status_writes") - writes;
+        assert!(
+            writes <= begin.elapsed().as_secs() / 2 + 1,
+            "{writes} writes in {:?}",
+            begin.elapsed()
+        );
     });
 }

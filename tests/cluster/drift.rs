@@ -337,7 +337,7 @@ fn taken_out_with_the_restore_command() {
         }
         scenario.start_operator();
         for (name, ..) in &cases {
-            assert_eq!(scenario.failure(name).await.reason, "DriftReverted");
+            assert_eq!(scenario.failure(name).await.reason, "RestoredByHand");
             scenario.assert_no_flag(name).await;
             scenario.kubectl(&["rollout", "undo", &format!("deployment/{name}")]);
             assert!(

@@ -167,7 +167,7 @@ fn template_that_was_restored_while_the_session_exists() {
         scenario.kill_operator();
         restore_template(scenario).await;
         scenario.start_operator();
-        assert_eq!(scenario.failure("session").await.reason, "DriftReverted");
+        assert_eq!(scenario.failure("session").await.reason, "RestoredByHand");
         // The session itself has seen to all of it, so there is nothing to wait for.
         scenario.assert_as_before("orders", &before).await;
     });

@@ -13,10 +13,10 @@ use crate::support::{Scenario, scenario};
 fn table(scenario: &Scenario, arguments: &[&str]) -> String {
     let text = scenario.kubectl(&[&["get", "tds"], arguments].concat()).done();
     let time = regex::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap();
-    let age = regex::Regex::new(r" \d+[smh]\S*$").unwrap();
+    let age = regex::Regex::new(r" \d+[smh]\S* ").unwrap();
     let blanks = regex::Regex::new(r" {2,}").unwrap();
     let line = |line: &str| {
-        let line = age.replace(line.trim_end(), "  AGE").into_owned();
+        let line = age.replace(line.trim_end(), "  AGE  ").into_owned();
         blanks.replace_all(&time.replace_all(&line, "TIME"), " | ").into_owned()
     };
     let text = text.replace(&scenario.namespace, "NAMESPACE");
@@ -65,13 +65,13 @@ fn columns_conditions_and_events_over_a_life() {
         scenario.create_session("refused", "ordres", &json!({}));
         scenario.finished("refused").await;
         insta::assert_snapshot!(table(scenario, &[]), @r#"
-        NAME | PHASE | TARGET | CAUSE | SUMMARY | EXPIRES | AGE
-        refused | Failed | ordres | There is no Deployment "ordres" in namespace "NAMESPACE". Look with kubectl get deployments -n NAMESPACE, and create a new session with the right spec.target.name. | AGE
-        running | Capturing | orders | Reading; no handshake has failed so far. | TIME | AGE
+        NAME | PHASE | TARGET | CAUSE | EXPIRES | AGE | SUMMARY
+        refused | Failed | ordres | TargetNotFound | AGE | There is no Deployment "ordres" in namespace "NAMESPACE". Look with kubectl get deployments -n NAMESPACE, and create a new session with the right spec.target.name.
+        running | Capturing | orders | TIME | AGE | Reading; no handshake has failed so far.
         "#);
         insta::assert_snapshot!(table(scenario, &["--output", "wide", "running"]), @r"
-        NAME | PHASE | TARGET | CAUSE | SUMMARY | EXPIRES | FAILED | VERDICT | AGE
-        running | Capturing | orders | Reading; no handshake has failed so far. | TIME | 0 | AGE
+        NAME | PHASE | TARGET | CAUSE | EXPIRES | AGE | FAILED | VERDICT | SUMMARY
+        running | Capturing | orders | TIME | AGE | 0 | Reading; no handshake has failed so far.
         ");
 
         scenario.stop_session("running");

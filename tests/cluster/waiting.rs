@@ -95,3 +95,33 @@ fn rollout_in_progress_is_waited_for() {
         scenario.assert_no_flag("orders").await;
     });
 }
+
+#[test]
+fn a_workload_that_never_starts_is_told_by_its_pod() {
+    scenario("waits-for-stuck", async |scenario| {
+        let mut crashing = deployment("crashing", &literal());
+        crashing["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["sh", "-c", "exit 1"]);
+        scenario.apply(&crashing);
+        let mut unpulled = deployment("unpulled", &literal());
+        unpulled["spec"]["template"]["spec"]["containers"][0]["image"] = json!("tlsdebug.local/absent:1");
+        scenario.apply(&unpulled);
+        for (name, word, way) in [
+            ("crashing", "CrashLoopBackOff", "kubectl logs -n"),
+            ("unpulled", "ImagePullBackOff", "kubectl describe pod -n"),
+        ] {
+            scenario.create_session(name, name, &json!({}));
+            let status = scenario
+                .status_with(name, "to name the pod", |status| {
+                    has_condition(status, ConditionType::Accepted, "False", "RolloutStuck")
+                })
+                .await;
+            let pod = scenario.pods(name).await.remove(0).metadata.name.unwrap();
+            let summary = status.summary.unwrap();
+            for part in [pod.as_str(), "\"main\"", word, way, "kubectl rollout undo"] {
+                assert!(summary.contains(part), "{part:?} is not in: {summary}");
+            }
+            assert_eq!(status.phase, Phase::Pending);
+            assert!(!scenario.has_flag(name).await);
+        }
+    });
+}

@@ -51,7 +51,98 @@ fn an_unreadable_file_beside_a_failure_is_a_warning() {
         "{}",
         stdout(&assert)
     );
-    diagnose(&["11.0.33-ok-tls13-client.log", "none.log"]).code(2);
+    let assert = diagnose(&["11.0.33-ok-tls13-client.log", "none.log"]).code(2);
+    // Who reads no further than the first line must not take a part for the whole.
+    assert_eq!(
+        stdout(&assert).lines().next(),
+        Some("All handshakes that were read succeeded: 1 handshake, 1 succeeded; 1 of 2 could not be read")
+    );
+}
+
+#[test]
+fn what_is_no_log_gets_one_line_and_code_2() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let nothing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut binary = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    binary.write_all(b"\x7fELF\x02\x01\x01\0\0\0").unwrap();
+    std::fs::write(at("empty"), "").unwrap();
+    std::fs::write(at("nothing.gz"), nothing.finish().unwrap()).unwrap();
+    std::fs::write(at("program"), b"\x7fELF\x02\x01\x01\0\0\0").unwrap();
+    std::fs::write(at("program.gz"), binary.finish().unwrap()).unwrap();
+    std::fs::create_dir(at("folder")).unwrap();
+    for (file, expected) in [
+        ("empty", format!("{} is empty", at("empty"))),
+        ("nothing.gz", format!("{} is empty", at("nothing.gz"))),
+        (
+            "program",
+            format!("{} is not a log: it holds binary data", at("program")),
+        ),
+        (
+            "program.gz",
+            format!("{} is not a log: it holds binary data", at("program.gz")),
+        ),
+        ("folder", format!("there is no file in {}", at("folder"))),
+    ] {
+        let assert = diagnose(&[&at(file)]).code(2);
+        assert_eq!(
+            (stdout(&assert), stderr(&assert)),
+            (String::new(), format!("tlsdebug: {expected}\n"))
+        );
+    }
+}
+
+#[test]
+fn an_exception_without_debug_output_is_told_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.log").display().to_string();
+    std::fs::write(
+        &file,
+        "javax.net.ssl.SSLHandshakeException: Remote host closed connection during handshake\n",
+    )
+    .unwrap();
+    for path in [file.as_str(), folder.path().to_str().unwrap()] {
+        let assert = diagnose(&[path]).code(2);
+        let words: Vec<_> = stdout(&assert).split_whitespace().map(str::to_owned).collect();
+        let text = words.join(" ");
+        assert!(text.starts_with("No TLS debug output in this log"), "{text}");
+        for part in [
+            "javax.net.ssl.SSLHandshakeException",
+            "start that JVM with -Djavax.net.debug=ssl,handshake",
+            "TLSDebugSession",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_read_whole_and_what_is_not_of_it_is_one_note() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("pods")).unwrap();
+    for (file, log) in [
+        ("pods/a.log", "17.0.15-expired-client"),
+        ("z.log", "11.0.33-ok-tls13-client"),
+    ] {
+        std::fs::write(at(file), crate::diagnosis_logs::log(log)).unwrap();
+    }
+    std::fs::write(at("access.log"), "GET /invoke 200\n").unwrap();
+    std::fs::write(at("lib.jar"), b"PK\x03\x04\0\0").unwrap();
+    let assert = diagnose(&["--output", "json", folder.path().to_str().unwrap()]).code(1);
+    let report: tlsdebug::diagnosis::report::Report = serde_json::from_str(&stdout(&assert)).unwrap();
+    assert_eq!((report.handshakes.succeeded, report.handshakes.failed), (1, 1));
+    assert_eq!(
+        report.findings[0].evidence[0].source,
+        at("pods/a.log").display().to_string()
+    );
+    let note = format!(
+        "2 of 4 files hold no TLS debug output: {}, {}",
+        at("access.log").display(),
+        at("lib.jar").display()
+    );
+    assert_eq!(report.warnings, [note]);
 }
 
 #[test]
@@ -59,13 +150,8 @@ fn wrong_input_is_named_with_the_way_out() {
     let assert = diagnose(&["none.log"]).code(2);
     assert_eq!(
         stderr(&assert),
-        "tlsdebug: cannot read none.log: there is no such file; give the path of a log, or - for standard input\n"
-    );
-    let assert = diagnose(&["."]).code(2);
-    assert!(
-        stderr(&assert).contains("it is a directory; name the log files in it"),
-        "{}",
-        stderr(&assert)
+        "tlsdebug: cannot read none.log: there is no such file; give the path of a log or of a folder, or - for \
+         standard input\n"
     );
     let assert = diagnose(&[]).code(2);
     assert!(stderr(&assert).contains("<FILE>"), "{}", stderr(&assert));

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use tlsdebug::diagnosis::report::{Certainty, Finding, HandshakeCounts, Peer, Report, Side, Verdict};
 use tlsdebug::operator::capture::Captured;
+use tlsdebug::operator::observe::stuck::StuckPod;
 use tlsdebug::operator::observe::{self, ClonePod, DebugPod, DebugRevision, Observed, Remains, RevisionKind};
 use tlsdebug::operator::plan::undo::Step;
 use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
@@ -25,6 +26,7 @@ struct World {
     /// The session's clone.
     clone: Option<Pod>,
     captured: Captured,
+    stuck: Option<StuckPod>,
     pods_become_ready: bool,
     /// What the operator may not read: the workload with it.
     unreadable: Option<String>,
@@ -63,6 +65,7 @@ impl World {
             debug_replicas: None,
             clone: None,
             captured: Captured::default(),
+            stuck: None,
             pods_become_ready: true,
             unreadable: None,
         }
@@ -97,7 +100,7 @@ impl World {
                     .collect(),
             },
             unreadable: self.unreadable.clone(),
-            stuck: None,
+            stuck: self.stuck.clone(),
             captured: self.captured.clone(),
         }
     }
@@ -439,6 +442,160 @@ fn a_failure_with_another_peer_does_not_end_it() {
     let status = world.session.as_ref().unwrap().status.clone().unwrap();
     assert_eq!((status.phase, status.cause), (Phase::Capturing, None));
     assert_eq!(status.handshakes.unwrap().failed, 1);
+    let summary = "1 handshake failed, not with a peer of spec.match (seen: bank.example).";
+    assert_eq!(status.summary.as_deref(), Some(summary));
+    world.session.as_mut().unwrap().spec.stop = true;
+    world.run(None);
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(
+        (status.phase, status.summary.as_deref()),
+        (Phase::Completed, Some(summary))
+    );
+    let diagnosed = status.conditions.iter().find(|one| one.type_ == "Diagnosed").unwrap();
+    assert_eq!(diagnosed.reason, "NoMatch");
+    assert!(
+        !diagnosed.message.contains(|letter: char| letter.is_ascii_digit()),
+        "a counter in a condition: {}",
+        diagnosed.message
+    );
+}
+
+#[test]
+fn what_is_matched_decides_though_more_certain_failures_are_many() {
+    let spec = json!({"target": spec()["target"], "match": {"serverNames": ["bank.example"]}});
+    let mut world = World::new(&spec);
+    world.run_to(Phase::Capturing);
+    world.captured = failure();
+    let report = world.captured.report.as_mut().unwrap();
+    let matched = report.findings.remove(0);
+    report.findings = (0..30)
+        .map(|other| Finding {
+            certainty: Certainty::Proven,
+            peer: Peer {
+                server_name: Some(format!("metering-{other}.example")),
+                certificate_subject: None,
+            },
+            ..matched.clone()
+        })
+        .chain([matched.clone()])
+        .collect();
+    world.look(None);
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(status.cause.as_deref(), Some("MissingIntermediate"));
+    assert_eq!((status.findings.len(), &status.findings[0].peer), (20, &matched.peer));
+}
+
+#[test]
+fn the_row_of_a_session_that_ended_early_says_why_and_has_no_deadline() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    assert!(
+        world
+            .session
+            .as_ref()
+            .unwrap()
+            .status
+            .as_ref()
+            .unwrap()
+            .expires_at
+            .is_some()
+    );
+    world.captured = Captured {
+        key_material_seen: true,
+        ..failure()
+    };
+    world.run(None);
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!((status.phase, status.expires_at), (Phase::Failed, None));
+    assert_eq!(
+        (status.cause.as_deref(), status.summary.as_deref()),
+        (
+            Some("MissingIntermediate"),
+            Some("bank.example sent only its leaf (ended early: KeyMaterialInLog)")
+        )
+    );
+}
+
+#[test]
+fn a_rollout_that_does_not_get_on_is_told_by_its_pod() {
+    let mut world = World::new(&json!({"target": spec()["target"], "progressDeadline": "2m"}));
+    world.deployment.as_mut().unwrap()["status"]["updatedReplicas"] = json!(0);
+    world.stuck = Some(StuckPod {
+        name: "orders-1".into(),
+        container: Some("msr".into()),
+        reason: "CrashLoopBackOff".into(),
+    });
+    world.look(None);
+    world.look(None);
+    let summary = |world: &World| world.session.as_ref().unwrap().status.clone().unwrap().summary.unwrap();
+    assert_eq!(
+        summary(&world),
+        "Deployment \"orders\" is in the middle of a rollout. Container \"msr\" of pod orders-1 ends again and again \
+         (CrashLoopBackOff): see why with kubectl logs -n demo orders-1 -c msr --previous. Mend it or take it back (kubectl \
+         rollout undo -n demo deployment/orders); the session waits for the rollout's end, until spec.progressDeadline is \
+         over."
+    );
+    world.run(None);
+    assert_eq!(
+        (world.phase(), world.reason().as_str()),
+        (Phase::Failed, "ProgressDeadlineExceeded")
+    );
+    assert_eq!(
+        summary(&world),
+        "The change could not be made within spec.progressDeadline. Deployment \"orders\" is in the middle of a rollout. \
+         Container \"msr\" of pod orders-1 ends again and again (CrashLoopBackOff): see why with kubectl logs -n demo \
+         orders-1 -c msr --previous. Nothing was changed."
+    );
+}
+
+#[test]
+fn what_can_never_be_done_is_said_before_what_may_pass() {
+    let source = json!({"configMapKeyRef": {"name": "settings", "key": "options", "optional": true}});
+    let impossible = json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": source}]);
+    let states = [
+        json!({"spec": {"paused": true}}),
+        json!({"spec": {"replicas": 0}}),
+        json!({"status": {"updatedReplicas": 0}}),
+    ];
+    for state in states {
+        for (reason, target, environment) in [
+            ("VariableIsOptional", json!({}), impossible.clone()),
+            ("ContainerNotFound", json!({"container": "other"}), json!([])),
+        ] {
+            let mut spec = spec();
+            json_patch::merge(&mut spec["target"], &target);
+            let mut world = World::new(&spec);
+            let deployment = world.deployment.as_mut().unwrap();
+            json_patch::merge(deployment, &state);
+            deployment["spec"]["template"]["spec"]["containers"][0]["env"] = environment;
+            world.look(None);
+            world.look(None);
+            assert_eq!(
+                (world.phase(), world.reason().as_str()),
+                (Phase::Failed, reason),
+                "{state}"
+            );
+        }
+    }
+}
+
+#[test]
+fn restored_by_hand_is_no_drift() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    let deployment = world.deployment.as_mut().unwrap();
+    deployment["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("-Da=1");
+    let annotations = deployment["metadata"]["annotations"].as_object_mut().unwrap();
+    annotations.remove(ANNOTATION).expect("the record");
+    world.debug_replicas = Some(0);
+    world.run(None);
+    assert_eq!(
+        (world.phase(), world.reason().as_str()),
+        (Phase::Failed, "RestoredByHand")
+    );
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(status.cause.as_deref(), Some("RestoredByHand"));
+    world.assert_restored("by hand");
 }
 
 #[test]

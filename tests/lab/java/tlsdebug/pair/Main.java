@@ -1,10 +1,10 @@
 package tlsdebug.pair;
 
 import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.net.InetAddress;
@@ -40,11 +40,17 @@ public final class Main {
     }
 
     public static void main(String[] args) throws Exception {
+        PrintStream errors = System.err;
         Main main = new Main(args[1], args[2]);
-        if (args[0].equals("server")) {
-            main.serve();
-        } else {
-            main.call(Integer.parseInt(args[3]), args[4], Arrays.asList(args).subList(5, args.length));
+        try {
+            if (args[0].equals("server")) {
+                main.serve();
+            } else {
+                main.call(Integer.parseInt(args[3]), args[4], Arrays.asList(args).subList(5, args.length));
+            }
+        } catch (Exception e) {
+            e.printStackTrace(errors);
+            System.exit(1);
         }
     }
 
@@ -63,23 +69,24 @@ public final class Main {
         return stream;
     }
 
-    private void endLog(PrintStream stream) {
-        System.setOut(CONSOLE);
-        System.setErr(CONSOLE);
+    private static void endLog(PrintStream stream) {
+        discard();
         stream.close();
     }
 
-    /** Asks without a trace: what is printed meanwhile belongs to no scenario. */
-    private static boolean isPossible(End end) throws GeneralSecurityException {
-        PrintStream nowhere = new PrintStream(new ByteArrayOutputStream());
+    /** What the JVM prints from now on, such as a finalizer that closes a forgotten socket, belongs to no scenario. */
+    private static void discard() {
+        PrintStream nowhere = new PrintStream(new OutputStream() {
+            @Override
+            public void write(int octet) {}
+        });
         System.setOut(nowhere);
         System.setErr(nowhere);
-        try {
-            return end.isPossible();
-        } finally {
-            System.setOut(CONSOLE);
-            System.setErr(CONSOLE);
-        }
+    }
+
+    private static boolean isPossible(End end) throws GeneralSecurityException {
+        discard();
+        return end.isPossible();
     }
 
     private void call(int control, String profile, List<String> names) throws Exception {

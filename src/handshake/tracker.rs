@@ -426,12 +426,14 @@ impl Tracker {
         changed
     }
 
-    /// A connection logs one fatal error of its own (`TransportContext.fatal`): a second one on a thread that serves an
+    /// A connection logs one fatal error of its own (`TransportContext.fatal`, before 8u272 `SSLEngineImpl.fatal`): a second one on a thread that serves an
     /// engine's tasks is that of a handshake which went on elsewhere since.
     fn begun_after_failure(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
-        let fatal = |failure: &Failure| !failure.received && failure.alert.is_some();
+        // The legacy layouts print the alert as well, beside its error and without an exception.
+        let whole = |failure: &Failure| !origin.thread_id.is_empty() || !failure.thrown.chain.is_empty();
+        let fatal = |failure: &Failure| !failure.received && failure.alert.is_some() && whole(failure);
         let over = &self.followed[self.here(origin, Outcome::Failed)?];
-        if origin.thread_id.is_empty() || !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
+        if !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
             return None;
         }
         let since: Vec<usize> = (0..self.followed.len())

@@ -66,7 +66,8 @@ trap 'rm -rf "$work"' EXIT
 "$here/certificates.sh" "$work/certificates"
 "$(dirname "$(readlink -f "$(command -v javac)")")/javac" --release 8 -Xlint:all,-options -d "$work/classes" "$here"/java/tlsdebug/pair/*.java
 printf 'jdk.tls.disabledAlgorithms=\n' >"$work/old.security"
-printf 'jdk.certpath.disabledAlgorithms=MD2, MD5, SHA1, RSA keySize < 1024\n' >"$work/strict.security"
+printf '%s\n' 'jdk.certpath.disabledAlgorithms=MD2, MD5, SHA1, RSA keySize < 1024' \
+	'jdk.tls.disabledAlgorithms=SSLv3, TLSv1, TLSv1.1, RC4, DES, MD5withRSA, anon, NULL' >"$work/strict.security"
 "$(dirname "$(readlink -f "$(command -v javac)")")/keytool" -importcert -noprompt -alias root -file "$work/certificates/root.crt" -storetype JKS \
 	-keystore "$work/locked.jks" -storepass correct-one 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
 

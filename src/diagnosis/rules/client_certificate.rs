@@ -61,34 +61,48 @@ fn as_client(case: &Case<'_>) -> Option<Diagnosis> {
             _ => None,
         };
     }
+    let lost = alert.is_none() && case.failure.is_transport() && !case.says("Read timed out");
+    if lost && case.handshake.sent_client_certificate() {
+        return Some(rejected(
+            case,
+            Certainty::Likely,
+            "and ended the connection",
+            "This client sent its certificate when asked, and the connection broke at once: the server's alert was lost, as happens when both \
+             ends write at the same time. What remains besides: the server failed for another reason, or a device in between cut the \
+             connection. The server's log can tell."
+                .to_owned(),
+        ));
+    }
     let alert = alert?;
     if case.handshake.sent_client_certificate() && (REFUSING.contains(&alert) || alert == "handshake_failure") {
-        let own = case
-            .handshake
-            .own_chain
-            .as_ref()
-            .and_then(|chain| chain.first())
-            .map(|own| own.subject.as_str())
-            .unwrap_or_default();
-        return Some(Diagnosis {
-            cause: &CLIENT_CERTIFICATE_REJECTED,
-            certainty: if alert == "handshake_failure" {
-                Certainty::Likely
-            } else {
-                Certainty::Proven
-            },
-            summary: format!(
-                "{} refuses the client certificate \"{own}\" with the alert {alert}",
-                case.peer()
-            ),
-            explanation: format!(
+        let certainty = if alert == "handshake_failure" {
+            Certainty::Likely
+        } else {
+            Certainty::Proven
+        };
+        return Some(rejected(
+            case,
+            certainty,
+            &format!("with the alert {alert}"),
+            format!(
                 "This client sent its certificate when asked, and the server answered {}.",
                 meaning(alert)
             ),
-            topics: TOPICS,
-        });
+        ));
     }
     None
+}
+
+fn rejected(case: &Case<'_>, certainty: Certainty, how: &str, explanation: String) -> Diagnosis {
+    let own = case.handshake.own_chain.as_ref().and_then(|chain| chain.first());
+    let subject = own.map(|own| own.subject.as_str()).unwrap_or_default();
+    Diagnosis {
+        cause: &CLIENT_CERTIFICATE_REJECTED,
+        certainty,
+        summary: format!("{} refuses the client certificate \"{subject}\" {how}", case.peer()),
+        explanation,
+        topics: TOPICS,
+    }
 }
 
 fn missing(case: &Case<'_>, certainty: Certainty, why: &str) -> Diagnosis {
@@ -210,7 +224,7 @@ fn meaning(alert: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{client_hello, fatal, only, record, report, server_hello};
+    use super::super::testing::{Link, client_hello, fatal, only, record, report, server_chain, server_hello};
     use super::*;
 
     fn asked() -> String {
@@ -227,6 +241,28 @@ mod tests {
                 Some("\"Certificate\": {\n  \"certificate_list\": [  \n]\n}"),
             )
             + &record("Produced client Finished handshake message", None)
+    }
+
+    #[test]
+    fn sent_and_the_connection_broke_at_once() {
+        let hello = client_hello("bank.example") + &server_hello("TLSv1.2");
+        let asked = record(
+            "Consuming CertificateRequest handshake message",
+            Some("\"CertificateRequest\": {\n  \"certificate authorities\": [CN=Lab CA]\n}"),
+        );
+        let sent =
+            server_chain(&[Link::new("CN=orders.example", "CN=Lab CA")]).replace("Consuming server", "Produced client");
+        let broken = fatal(
+            "UNEXPECTED_MESSAGE",
+            "Broken pipe (Write failed)",
+            "java.net.SocketException",
+        );
+        let finding = only(&(hello.clone() + &asked + &sent + &broken));
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("ClientCertificateRejected", Certainty::Likely)
+        );
+        assert_eq!(only(&(hello + &broken)).cause, "ConnectionReset");
     }
 
     #[test]

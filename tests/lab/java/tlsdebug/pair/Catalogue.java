@@ -60,7 +60,7 @@ final class Catalogue {
                 .server(s -> s.protocols = new String[] {"TLSv1.3", "TLSv1.2"});
         add("version-ancient-server").profile("old").ways("tls10-socket", "tls11-engine")
                 .client(c -> c.protocols = new String[] {"TLSv1.3", "TLSv1.2"});
-        add("version-disabled").ways("tls10-socket", "tls11-engine").server(s -> s.protocols = new String[] {"TLSv1.2"});
+        add("version-disabled").profile("strict").ways("tls10-socket", "tls11-engine").server(s -> s.protocols = new String[] {"TLSv1.2"});
         add("suites-13").ways(TLS13, "tls13-engine").client(c -> c.suites("TLS_AES_128_GCM_SHA256"))
                 .server(s -> s.suites("TLS_AES_256_GCM_SHA384"));
         add("suites-12").ways(TLS12, "tls12-tasks").client(c -> c.suites("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"))

@@ -2,15 +2,18 @@ package tlsdebug.pair;
 
 import java.lang.reflect.Method;
 import java.security.GeneralSecurityException;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
+import javax.net.ssl.KeyManager;
 import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SNIMatcher;
 import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.StandardConstants;
+import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /** How one end is set up. What is null is left to the JDK. */
@@ -41,6 +44,13 @@ final class End {
 
     SSLContext context(Keys keys) throws GeneralSecurityException, java.io.IOException {
         return defaultContext ? SSLContext.getDefault() : keys.context(this);
+    }
+
+    /** Whether this JVM knows the versions that are asked for. */
+    boolean isPossible() throws GeneralSecurityException {
+        SSLContext any = SSLContext.getInstance("TLS");
+        any.init(new KeyManager[0], new TrustManager[0], null);
+        return Arrays.asList(any.getSupportedSSLParameters().getProtocols()).containsAll(Arrays.asList(protocols));
     }
 
     SSLParameters parameters(SSLParameters parameters, boolean client) {

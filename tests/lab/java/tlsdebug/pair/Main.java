@@ -4,6 +4,7 @@ import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.net.InetAddress;
@@ -13,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,6 +26,8 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Main {
     private static final PrintStream CONSOLE = System.out;
+    /** The server's answer where its JVM does not have what a scenario needs. */
+    private static final int IMPOSSIBLE = 0;
 
     private final Path certificates;
     private final Path out;
@@ -36,11 +40,17 @@ public final class Main {
     }
 
     public static void main(String[] args) throws Exception {
+        PrintStream errors = System.err;
         Main main = new Main(args[1], args[2]);
-        if (args[0].equals("server")) {
-            main.serve();
-        } else {
-            main.call(Integer.parseInt(args[3]), args[4], Arrays.asList(args).subList(5, args.length));
+        try {
+            if (args[0].equals("server")) {
+                main.serve();
+            } else {
+                main.call(Integer.parseInt(args[3]), args[4], Arrays.asList(args).subList(5, args.length));
+            }
+        } catch (Exception e) {
+            e.printStackTrace(errors);
+            System.exit(1);
         }
     }
 
@@ -59,10 +69,24 @@ public final class Main {
         return stream;
     }
 
-    private void endLog(PrintStream stream) {
-        System.setOut(CONSOLE);
-        System.setErr(CONSOLE);
+    private static void endLog(PrintStream stream) {
+        discard();
         stream.close();
+    }
+
+    /** What the JVM prints from now on, such as a finalizer that closes a forgotten socket, belongs to no scenario. */
+    private static void discard() {
+        PrintStream nowhere = new PrintStream(new OutputStream() {
+            @Override
+            public void write(int octet) {}
+        });
+        System.setOut(nowhere);
+        System.setErr(nowhere);
+    }
+
+    private static boolean isPossible(End end) throws GeneralSecurityException {
+        discard();
+        return end.isPossible();
     }
 
     private void call(int control, String profile, List<String> names) throws Exception {
@@ -72,8 +96,14 @@ public final class Main {
             PrintWriter to = new PrintWriter(socket.getOutputStream(), true);
             for (Scenario scenario : Scenario.of(profile, names)) {
                 for (String way : scenario.ways) {
+                    if (!isPossible(scenario.end(true, way))) {
+                        continue;
+                    }
                     to.println(scenario.name + " " + way);
                     int port = Integer.parseInt(in.readLine());
+                    if (port == IMPOSSIBLE) {
+                        continue;
+                    }
                     PrintStream log = log(scenario, way, "client");
                     try {
                         attempt(scenario, way, port);
@@ -147,11 +177,13 @@ public final class Main {
                 for (String line; (line = in.readLine()) != null; ) {
                     String[] asked = line.split(" ");
                     for (Scenario scenario : Catalogue.all()) {
-                        if (scenario.name.equals(asked[0])) {
+                        if (scenario.name.equals(asked[0]) && !isPossible(scenario.end(false, asked[1]))) {
+                            to.println(IMPOSSIBLE);
+                        } else if (scenario.name.equals(asked[0])) {
                             serve(scenario, asked[1], in, to);
+                            to.println("done");
                         }
                     }
-                    to.println("done");
                 }
             }
         }

@@ -37,7 +37,7 @@ final class Peer {
             if (peer.client) {
                 link.handshake();
             }
-            peer.exchange(link);
+            peer.exchangeUntilNegotiated(link);
         }
     };
 
@@ -50,10 +50,7 @@ final class Peer {
                 link.requireClientCertificate();
                 link.handshake();
             }
-            // An open connection negotiates while it reads: as many rounds as a handshake has flights, and some more.
-            for (int round = 0; round < 8; round++) {
-                peer.exchange(link);
-            }
+            peer.exchangeUntilNegotiated(link);
         }
     };
 
@@ -136,6 +133,13 @@ final class Peer {
 
     EngineLink engineLink(Socket tcp) throws GeneralSecurityException, IOException {
         return new EngineLink(end, context(), tcp, client, transport.equals("tasks"));
+    }
+
+    /** An open connection negotiates while it reads: as many rounds as a handshake has flights, and some more. */
+    private void exchangeUntilNegotiated(Link link) throws IOException {
+        for (int round = 0; round < 8; round++) {
+            exchange(link);
+        }
     }
 
     /** The client speaks first. */

@@ -166,7 +166,7 @@ pub async fn workload(client: &Client, session: &TLSDebugSession) -> kube::Resul
 /// A workload of what the API server returned.
 pub fn read(kind: TargetKind, object: DynamicObject) -> kube::Result<Workload> {
     let object = serde_json::to_value(object).map_err(kube::Error::SerdeError)?;
-    Workload::read(kind, object).map_err(kube::Error::SerdeError)
+    Workload::read(kind, &object).map_err(kube::Error::SerdeError)
 }
 
 /// Reads what there is of a change beside the template. What may not be read is left out and named in `unreadable`.

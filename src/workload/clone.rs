@@ -13,7 +13,7 @@ use super::inject::{self, Request};
 use super::patch::Builder;
 use super::record::{ANNOTATION, Record};
 use super::refusal::{self, Refusal};
-use super::view::{Workload, containers};
+use super::view::{Workload, containers, typed};
 use crate::session::TargetKind;
 
 /// The label of a clone: its session's name.
@@ -116,9 +116,9 @@ fn name(session: &str, uid: &str) -> String {
 }
 
 fn edited(spec: &PodSpec, patch: &Patch) -> Option<PodSpec> {
-    let mut value = serde_json::to_value(spec).ok()?;
+    let mut value = serde_json::from_str(&serde_json::to_string(spec).ok()?).ok()?;
     json_patch::patch(&mut value, patch).ok()?;
-    serde_json::from_value(value).ok()
+    typed(&value).ok()
 }
 
 /// A second pod must not write where the first one writes, nor take its place on a node.

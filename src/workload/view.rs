@@ -3,6 +3,7 @@
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::record::{ANNOTATION, Record};
@@ -116,14 +117,20 @@ impl From<Pod> for Workload {
     }
 }
 
+/// Reads an object by way of its text: the program reads pods from text anyway, and code that reads all that a pod can hold
+/// from a [`Value`] as well would make the image a good deal larger.
+pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
+    serde_json::from_str(&value.to_string())
+}
+
 impl Workload {
     /// Reads an object of `kind` as the API returns it.
-    pub fn read(kind: TargetKind, object: Value) -> Result<Self, serde_json::Error> {
+    pub fn read(kind: TargetKind, object: &Value) -> Result<Self, serde_json::Error> {
         Ok(match kind {
-            TargetKind::Deployment => serde_json::from_value::<Deployment>(object)?.into(),
-            TargetKind::StatefulSet => serde_json::from_value::<StatefulSet>(object)?.into(),
-            TargetKind::DaemonSet => serde_json::from_value::<DaemonSet>(object)?.into(),
-            TargetKind::Pod => serde_json::from_value::<Pod>(object)?.into(),
+            TargetKind::Deployment => typed::<Deployment>(object)?.into(),
+            TargetKind::StatefulSet => typed::<StatefulSet>(object)?.into(),
+            TargetKind::DaemonSet => typed::<DaemonSet>(object)?.into(),
+            TargetKind::Pod => typed::<Pod>(object)?.into(),
         })
     }
 

@@ -14,7 +14,7 @@ const FLAG: &str = "-Djavax.net.debug=ssl,handshake";
 
 fn planned(object: &Value, receive_traffic: bool) -> Result<CloneInjection, Refusal> {
     let kind = serde_json::from_value::<TargetKind>(object["kind"].clone()).unwrap();
-    let workload = Workload::read(kind, object.clone()).unwrap();
+    let workload = Workload::read(kind, object).unwrap();
     let request = Request {
         session: SessionReference {
             namespace: "demo".into(),

@@ -78,7 +78,7 @@ fn view(object: &Value) -> Workload {
         .into_iter()
         .find(|kind| object["kind"] == kind.to_string())
         .unwrap();
-    Workload::read(kind, object.clone()).unwrap()
+    Workload::read(kind, object).unwrap()
 }
 
 fn planned(object: &Value, variable: &str, config_maps: &ConfigMapKeys) -> Result<inject::Injection, Refusal> {

@@ -14,6 +14,7 @@ use super::pods;
 use crate::session::TargetKind;
 use crate::workload::Workload;
 use crate::workload::record::{ANNOTATION, Change, Record};
+use crate::workload::view::typed;
 
 /// A revision that bears a session's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +136,7 @@ fn controller_revision(revision: &ControllerRevision, change: &Change, pods_left
         .data
         .as_ref()
         .and_then(|data| data.0.pointer("/spec/template/spec"));
-    let pod = template.and_then(|template| serde_json::from_value::<PodSpec>(template.clone()).ok());
+    let pod = template.and_then(|template| typed::<PodSpec>(template).ok());
     DebugRevision {
         kind: RevisionKind::ControllerRevision,
         uid: revision.uid().unwrap_or_default(),

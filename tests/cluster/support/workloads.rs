@@ -82,7 +82,7 @@ impl Scenario {
         self.eventually(&format!("the rollout of {name}"), async || {
             let object = self.workloads(kind).get_opt(name).await.unwrap()?;
             let conditions = object.data["status"]["conditions"].clone();
-            let workload = Workload::read(kind, json!(object)).unwrap();
+            let workload = Workload::read(kind, &json!(object)).unwrap();
             // Only a Deployment says that nothing more is to come.
             let is_settled = kind != TargetKind::Deployment
                 || conditions.as_array()?.iter().any(|condition| {

@@ -245,7 +245,7 @@ fn moved_entry_after_an_edit_and_with_the_restore_command() {
         let command = status.restore_command.unwrap();
         crate::support::kubectl::run(std::process::Command::new("sh").args(["-c", &command]), "").done();
         scenario.start_operator();
-        assert_eq!(scenario.failure("by-hand").await.reason, "DriftReverted");
+        assert_eq!(scenario.failure("by-hand").await.reason, "RestoredByHand");
         scenario.assert_no_flag("orders").await;
         scenario.apply_as("integration-team", &manifest).done();
         let after = json!(scenario.deployments().get("orders").await.unwrap());

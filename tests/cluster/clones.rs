@@ -154,15 +154,7 @@ fn clone_outlives_no_session_and_no_operator() {
 
         // The operator is killed in each phase.
         scenario.create_session("killed", "orders", &cloning(TargetKind::Deployment));
-        for phase in [Phase::Injecting, Phase::Capturing, Phase::Restoring] {
-            scenario.reached("killed", phase).await;
-            scenario.kill_operator();
-            scenario.start_operator();
-            if phase == Phase::Capturing {
-                scenario.stop_session("killed");
-            }
-        }
-        assert_eq!(scenario.finished("killed").await.phase, Phase::Completed);
+        scenario.completes_although_killed_in_each_phase("killed").await;
         clone_gone(scenario, "killed").await;
 
         // The session goes by force while no operator runs: the garbage collector takes the clone.

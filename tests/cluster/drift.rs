@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tlsdebug::session::Phase;
 use tlsdebug::workload::ANNOTATION;
 
+use crate::support::snapshot::Snapshot;
 use crate::support::workloads::{FLAG, deployment, literal};
 use crate::support::{Scenario, kubectl, scenario};
 
@@ -127,29 +128,36 @@ fn client_side_apply_in_a_loop_wins() {
     });
 }
 
+/// Lets a tool apply its manifest in a loop, which a session's flag survives until the session is stopped; and what the
+/// workload was before.
+async fn outlived(scenario: &Scenario, session: &str, apply: &str, manifest: &Value) -> (Loop, Snapshot) {
+    let tool = Loop::start(scenario, manifest, apply);
+    scenario
+        .eventually("the tool's first apply", async || {
+            scenario.deployments().get_opt("orders").await.unwrap()
+        })
+        .await;
+    scenario.rolled_out("orders").await;
+    let before = scenario.snapshot("orders").await;
+    scenario.create_session(session, "orders", &json!({}));
+    scenario.reached(session, Phase::Capturing).await;
+    scenario
+        .stays("the flag", Duration::from_secs(4), async || {
+            scenario.has_flag("orders").await
+        })
+        .await;
+    scenario.stop_session(session);
+    assert_eq!(scenario.finished(session).await.phase, Phase::Completed);
+    (tool, before)
+}
+
 /// What the tool's source does not name it leaves alone: an entry that a session has added survives it, and comes out again.
 #[test]
 fn added_entry_survives_both_loops() {
     scenario("loop-added", async |scenario| {
         for (name, apply) in [("server", SERVER_SIDE), ("client", "apply")] {
             let manifest = deployment("orders", &json!([{"name": "OTHER", "value": "1"}]));
-            let tool = Loop::start(scenario, &manifest, apply);
-            scenario
-                .eventually("the tool's first apply", async || {
-                    scenario.deployments().get_opt("orders").await.unwrap()
-                })
-                .await;
-            scenario.rolled_out("orders").await;
-            let before = scenario.snapshot("orders").await;
-            scenario.create_session(name, "orders", &json!({}));
-            scenario.reached(name, Phase::Capturing).await;
-            scenario
-                .stays("the flag", Duration::from_secs(4), async || {
-                    scenario.has_flag("orders").await
-                })
-                .await;
-            scenario.stop_session(name);
-            assert_eq!(scenario.finished(name).await.phase, Phase::Completed);
+            let (tool, before) = outlived(scenario, name, apply, &manifest).await;
             scenario.assert_as_before("orders", &before).await;
             drop(tool);
             scenario
@@ -170,23 +178,7 @@ fn moved_entry_survives_both_loops() {
         let source = json!({"configMapKeyRef": {"name": "settings", "key": "options"}});
         for (name, apply) in [("server", SERVER_SIDE), ("client", "apply")] {
             let manifest = deployment("orders", &json!([{"name": "JAVA_CUSTOM_OPTS", "valueFrom": source}]));
-            let tool = Loop::start(scenario, &manifest, apply);
-            scenario
-                .eventually("the tool's first apply", async || {
-                    scenario.deployments().get_opt("orders").await.unwrap()
-                })
-                .await;
-            scenario.rolled_out("orders").await;
-            let before = scenario.snapshot("orders").await;
-            scenario.create_session(name, "orders", &json!({}));
-            scenario.reached(name, Phase::Capturing).await;
-            scenario
-                .stays("the flag", Duration::from_secs(4), async || {
-                    scenario.has_flag("orders").await
-                })
-                .await;
-            scenario.stop_session(name);
-            assert_eq!(scenario.finished(name).await.phase, Phase::Completed);
+            let (tool, before) = outlived(scenario, name, apply, &manifest).await;
             scenario.settled("orders").await;
             scenario.assert_as_before("orders", &before).await;
             drop(tool);

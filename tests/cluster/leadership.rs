@@ -7,6 +7,8 @@ use serde_json::json;
 use tlsdebug::operator::lease::DURATION;
 use tlsdebug::session::Phase;
 
+use crate::support::operator::Operator;
+use crate::support::snapshot::Snapshot;
 use crate::support::workloads::literal;
 use crate::support::{Scenario, scenario};
 
@@ -29,17 +31,41 @@ async fn first_holder(scenario: &Scenario) -> String {
     other_holder(scenario, "").await
 }
 
+/// Two replicas, the first of which leads and carries out a session.
+struct Replicas {
+    leader: Operator,
+    standby: Operator,
+    /// The leader's name in the lease.
+    first: String,
+    before: Snapshot,
+}
+
+async fn capturing(scenario: &Scenario) -> Replicas {
+    scenario.kill_operator();
+    let leader = scenario.replica("leader.log");
+    let first = first_holder(scenario).await;
+    let standby = scenario.replica("standby.log");
+    scenario.deployed("orders", &literal()).await;
+    let before = scenario.snapshot("orders").await;
+    scenario.create_session("session", "orders", &json!({}));
+    scenario.reached("session", Phase::Capturing).await;
+    Replicas {
+        leader,
+        standby,
+        first,
+        before,
+    }
+}
+
 #[test]
 fn standby_takes_over_from_a_leader_that_is_killed() {
     scenario("leader-killed", async |scenario| {
-        scenario.kill_operator();
-        let leader = scenario.replica("leader.log");
-        let first = first_holder(scenario).await;
-        let standby = scenario.replica("standby.log");
-        scenario.deployed("orders", &literal()).await;
-        let before = scenario.snapshot("orders").await;
-        scenario.create_session("session", "orders", &json!({}));
-        scenario.reached("session", Phase::Capturing).await;
+        let Replicas {
+            leader,
+            standby,
+            first,
+            before,
+        } = capturing(scenario).await;
         assert_eq!(holder(scenario).await.as_ref(), Some(&first), "the standby waits");
         drop(leader);
         let killed = Instant::now();
@@ -57,14 +83,12 @@ fn standby_takes_over_from_a_leader_that_is_killed() {
 #[test]
 fn leader_that_was_stopped_longer_than_its_lease_writes_nothing_more() {
     scenario("leader-stopped", async |scenario| {
-        scenario.kill_operator();
-        let leader = scenario.replica("leader.log");
-        let first = first_holder(scenario).await;
-        let standby = scenario.replica("standby.log");
-        scenario.deployed("orders", &literal()).await;
-        let before = scenario.snapshot("orders").await;
-        scenario.create_session("session", "orders", &json!({}));
-        scenario.reached("session", Phase::Capturing).await;
+        let Replicas {
+            leader,
+            standby,
+            first,
+            before,
+        } = capturing(scenario).await;
         leader.signal("STOP");
         let second = other_holder(scenario, &first).await;
 

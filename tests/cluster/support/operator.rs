@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
 
 use serde_json::{Value, json};
+use tlsdebug::session::Phase;
 
 use super::Scenario;
 use super::kubectl::{self, kubectl};
@@ -154,6 +155,19 @@ impl Scenario {
     pub fn start_operator(&self) {
         let operator = self.another_operator();
         self.operator.replace(Some(operator));
+    }
+
+    /// Kills the operator in each phase of a session that is new, and makes sure that it completes all the same.
+    pub async fn completes_although_killed_in_each_phase(&self, session: &str) {
+        for phase in [Phase::Injecting, Phase::Capturing, Phase::Restoring] {
+            self.reached(session, phase).await;
+            self.kill_operator();
+            self.start_operator();
+            if phase == Phase::Capturing {
+                self.stop_session(session);
+            }
+        }
+        assert_eq!(self.finished(session).await.phase, Phase::Completed);
     }
 
     /// Starts one more operator for the scenario's namespace.

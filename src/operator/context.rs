@@ -215,6 +215,7 @@ mod tests {
     use super::super::plan::Action;
     use super::*;
     use crate::session::TLSDebugSessionStatus;
+    use crate::workload::record::RecordOwner;
 
     #[derive(Parser)]
     struct Arguments {
@@ -246,6 +247,7 @@ mod tests {
         .expect("a Deployment");
         let observed = |uid| Observed {
             session: session(uid),
+            owner: RecordOwner::Operator,
             is_guarded: true,
             workload: Some(deployment.clone().into()),
             config_maps: BTreeMap::new(),

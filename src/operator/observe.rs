@@ -17,7 +17,7 @@ use super::capture::Captured;
 use crate::session::{Phase, Strategy, TLSDebugSession, TargetKind};
 use crate::workload::clone::SESSION_LABEL;
 use crate::workload::environment::{self, ConfigMapKeys};
-use crate::workload::record::Change;
+use crate::workload::record::{Change, RecordOwner};
 use crate::workload::{Workload, refusal};
 pub use pods::{ClonePod, DebugPod};
 pub use revisions::{DebugRevision, RevisionKind};
@@ -30,6 +30,8 @@ pub const ADMISSION_POLICY: &str = "tlsdebugsessions.tlsdebug.io";
 pub struct Observed {
     /// The session, read live.
     pub session: TLSDebugSession,
+    /// Who carries the session out.
+    pub owner: RecordOwner,
     /// Sessions may be started: the admission policy is there, or is not asked for.
     pub is_guarded: bool,
     /// Its target, where it exists.
@@ -83,6 +85,7 @@ pub async fn observe(
         !(requires_policy && is_starting) || readable(has_admission_policy(client).await, &mut unreadable)?;
     let mut observed = Observed {
         is_guarded,
+        owner: RecordOwner::Operator,
         session,
         workload: None,
         config_maps: ConfigMapKeys::new(),
@@ -245,7 +248,7 @@ async fn service_selectors(client: &Client, session: &TLSDebugSession) -> kube::
 }
 
 /// Whether the policy that keeps sessions from lending the operator's rights is installed and bound.
-async fn has_admission_policy(client: &Client) -> kube::Result<bool> {
+pub(crate) async fn has_admission_policy(client: &Client) -> kube::Result<bool> {
     let policy = Api::<ValidatingAdmissionPolicy>::all(client.clone())
         .get_opt(ADMISSION_POLICY)
         .await?;

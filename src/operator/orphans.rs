@@ -42,7 +42,7 @@ const KINDS: [TargetKind; 3] = [TargetKind::Deployment, TargetKind::StatefulSet,
 const REVISIONS: [RevisionKind; 2] = [RevisionKind::ReplicaSet, RevisionKind::ControllerRevision];
 
 /// A workload: namespace, kind, name.
-type Key = (String, TargetKind, String);
+pub type Key = (String, TargetKind, String);
 type Object = PartialObjectMeta<DynamicObject>;
 
 /// A change that may have been left behind.
@@ -118,6 +118,64 @@ async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube:
     Ok(is_clean)
 }
 
+/// What was left on one workload, by whomever and until whenever.
+#[derive(Default)]
+pub struct Left {
+    traces: Traces,
+}
+
+impl Left {
+    /// Nothing was left.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.traces.changes.is_empty() && self.traces.owned.is_empty()
+    }
+
+    /// The records of changes whose flag is in the template still.
+    pub fn in_template(&self) -> impl Iterator<Item = &Record> {
+        let changes = self.traces.changes.values();
+        changes.filter(|found| !found.is_copy).map(|found| &found.record)
+    }
+
+    /// Takes it back, as far as it goes now. Returns whether nothing is left of it.
+    pub async fn take_back(&self, client: &Client) -> kube::Result<bool> {
+        let mut is_clean = true;
+        for ((key, _), found) in &self.traces.changes {
+            is_clean &= take_back(client, key, &found.record).await?;
+        }
+        for key in &self.traces.owned {
+            is_clean &= give_back(client, key).await?;
+        }
+        Ok(is_clean)
+    }
+}
+
+/// Looks for what was left on one workload. `None`: the workload does not exist.
+pub async fn left_on(client: &Client, key: &Key) -> kube::Result<Option<Left>> {
+    let (namespace, kind, name) = key;
+    let Some(object) = observe::workloads(client, namespace, *kind).get_opt(name).await? else {
+        return Ok(None);
+    };
+    let mut traces = Traces::default();
+    traces.see_workload(*kind, &object);
+    let revisions = observe::revisions::api(client, namespace, RevisionKind::of(*kind));
+    let is_of_it = |one: &DynamicObject| {
+        one.owner_references()
+            .iter()
+            .any(|owner| Some(&owner.uid) == object.uid().as_ref())
+    };
+    for revision in revisions
+        .list(&ListParams::default())
+        .await?
+        .items
+        .iter()
+        .filter(|one| is_of_it(one))
+    {
+        traces.see_revision(revision);
+    }
+    Ok(Some(Left { traces }))
+}
+
 fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<Object> {
     match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
@@ -143,7 +201,7 @@ async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) -> k
 }
 
 impl Traces {
-    fn see_workload(&mut self, kind: TargetKind, object: &Object) {
+    fn see_workload(&mut self, kind: TargetKind, object: &impl ResourceExt) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         if object.annotations().contains_key(ANNOTATION) {
             match record(object) {
@@ -157,12 +215,12 @@ impl Traces {
                     );
                 }
             }
-        } else if !ownership::owned(&object.metadata).is_empty() {
+        } else if !ownership::owned(object.meta()).is_empty() {
             self.owned.push((namespace, kind, name));
         }
     }
 
-    fn see_revision(&mut self, object: &Object) {
+    fn see_revision(&mut self, object: &impl ResourceExt) {
         let owners = object.owner_references();
         let controller = owners.iter().find(|owner| owner.controller == Some(true));
         let workload = controller.and_then(|owner| {

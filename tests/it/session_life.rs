@@ -14,6 +14,7 @@ use tlsdebug::operator::plan::undo::Step;
 use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
 use tlsdebug::session::{Phase, TLSDebugSession};
 use tlsdebug::workload::environment::ConfigMapKeys;
+use tlsdebug::workload::record::RecordOwner;
 use tlsdebug::workload::rollout::Standstill;
 use tlsdebug::workload::{ANNOTATION, Workload};
 
@@ -86,6 +87,7 @@ impl World {
             .is_some_and(|workload| observe::change(&session, workload).is_some());
         let replicas = self.debug_replicas.filter(|_| is_visible);
         Observed {
+            owner: RecordOwner::Operator,
             is_guarded: true,
             session,
             workload,

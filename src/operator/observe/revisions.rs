@@ -44,6 +44,17 @@ pub enum RevisionKind {
     ControllerRevision,
 }
 
+impl RevisionKind {
+    /// What holds the revisions of a kind of workload; a bare pod has none.
+    #[must_use]
+    pub const fn of(kind: TargetKind) -> Self {
+        match kind {
+            TargetKind::Deployment | TargetKind::Pod => Self::ReplicaSet,
+            TargetKind::StatefulSet | TargetKind::DaemonSet => Self::ControllerRevision,
+        }
+    }
+}
+
 /// The API of a kind of revision.
 #[must_use]
 pub fn api(client: &Client, namespace: &str, kind: RevisionKind) -> Api<DynamicObject> {

@@ -14,6 +14,7 @@ mod kinds;
 mod leadership;
 mod leftovers;
 mod meanwhile;
+mod plugin;
 mod refusals;
 mod restoration;
 mod rights;

@@ -3,6 +3,7 @@
 pub mod kubectl;
 pub mod operator;
 pub mod phases;
+pub mod plugin;
 pub mod policies;
 pub mod sessions;
 pub mod snapshot;

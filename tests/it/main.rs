@@ -14,3 +14,4 @@ mod packaging;
 mod page;
 mod rooms;
 mod session_life;
+mod wrapper_command;

@@ -107,7 +107,9 @@ impl Files {
         let (path, content) = self.read()?;
         let survey = self.survey(&path);
         let ours = wrapper_conf::enabled(&content);
-        let state = match (&ours, survey.others.last_key_value()) {
+        let prints = |flag: &str| flag.contains("ssl") || flag.contains("all");
+        let other = survey.others.last_key_value().filter(|(_, (flag, _))| prints(flag));
+        let state = match (&ours, other) {
             (Some(ours), _) => format!("on, {}", property(ours)),
             (None, Some((index, (flag, file)))) => {
                 let other = Enabled {
@@ -126,7 +128,7 @@ impl Files {
         for note in notes(&survey, ours.as_ref().map_or_else(|| survey.free(), |ours| ours.index)) {
             eprintln!("Warning: {note}");
         }
-        Ok(ExitCode::from(u8::from(ours.is_none() && survey.others.is_empty())))
+        Ok(ExitCode::from(u8::from(ours.is_none() && other.is_none())))
     }
 
     fn disable(&self) -> Result<ExitCode, Problem> {
@@ -192,6 +194,11 @@ fn property(enabled: &Enabled) -> String {
 
 fn notes(survey: &Survey, index: u64) -> Vec<String> {
     let mut notes = Vec::new();
+    if survey.used.contains(&index) {
+        notes.push(format!(
+            "another property has taken index {index} since, and one of the two does not count. Enable anew for another index"
+        ));
+    }
     if !survey.unread.is_empty() {
         notes.push(format!(
             "not found, so the indexes in use there are not known: {}. Make sure that {index} is not among them",

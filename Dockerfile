@@ -10,7 +10,7 @@ COPY . .
 ENV RUSTUP_TOOLCHAIN=1.95.0 RUSTFLAGS="-C target-feature=+crt-static"
 # Only with an explicit target do the flags spare build scripts and procedural macros, which cannot be static.
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
-    && cargo build --locked --release --target "$target" \
+    && cargo build --locked --release --no-default-features --target "$target" \
     && cp "target/$target/release/tlsdebug" /tlsdebug
 
 FROM scratch

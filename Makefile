@@ -23,8 +23,20 @@ test: ## Run all checks and tests, those on a real cluster included
 	@tests/run.sh
 
 .PHONY: test-all
-test-all: ## Run make test, the page in a browser, and the whole lab
-	@$(MAKE) --no-print-directory test browser lab
+test-all: ## Run make test, the page in a browser, alerts and dashboard, the plugin's archive, and the whole lab
+	@$(MAKE) --no-print-directory test browser monitoring dist-test lab
+
+.PHONY: monitoring
+monitoring: ## Test the alerts with promtool, and the dashboard's queries on a Prometheus that scrapes the operator; 3 minutes
+	@tests/monitoring.sh
+
+.PHONY: dist
+dist: ## Build the kubectl plugin's archive, its checksum and its krew manifest into dist/
+	@deploy/dist.sh dist
+
+.PHONY: dist-test
+dist-test: ## Build that archive, install it with krew and run it with kubectl
+	@tests/dist.sh
 
 .PHONY: browser
 browser: ## Test the page of --output html in a headless Chromium (SCREENSHOTS=FOLDER writes pictures); 3 minutes

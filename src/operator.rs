@@ -8,9 +8,11 @@
 pub mod act;
 pub mod admin;
 pub mod capture;
+pub mod check;
 pub mod context;
 pub mod events;
 pub mod lease;
+pub mod metrics;
 pub mod observe;
 pub mod orphans;
 pub mod plan;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use axum::http::{Method, Request};
 use futures::{Stream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::runtime::controller::{Config as ControllerConfig, Controller, Error as ControllerError};
 use kube::runtime::reflector::ObjectRef;
@@ -64,17 +67,28 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// What `--check` found missing.
+    #[error("{}", .0.join("; "))]
+    Unfit(Vec<String>),
     /// Another replica acts now.
     #[error("the leader lease is lost, so another replica may act now; this one starts anew as its standby")]
     LeaseLost,
 }
 
-/// Runs until SIGTERM or SIGINT. Sessions go on where they are when the next operator starts.
+/// Runs until SIGTERM or SIGINT; with `settings.check` only looks. Sessions go on where they are when the next operator starts.
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let config = config().await?;
+    if settings.check {
+        let missing = check::missing(&client(&config, None)?, &settings, Timestamp::now()).await;
+        return if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Unfit(missing))
+        };
+    }
     let held = Held::default();
     let fence = settings.lease_namespace.is_some().then(|| held.clone());
-    let client = client(&config, fence)?;
+    let client = client(&config, fence.clone())?;
     let mut scopes = BTreeMap::new();
     let mut sources = Vec::new();
     for namespace in namespaces(&settings) {
@@ -87,7 +101,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             woken,
         });
     }
-    let context = Arc::new(Context::new(client.clone(), &settings, scopes));
+    let context = Arc::new(Context::new(client.clone(), &settings, scopes).with_lease(fence.clone()));
     let admin = admin::bind(&settings.admin_address).await?;
     let admin = tokio::spawn(admin::serve(admin, context.clone()));
     let lease = match &settings.lease_namespace {
@@ -115,7 +129,12 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let controllers = sources.into_iter().map(|source| serve(source, context.clone()));
     let controllers = futures::future::join_all(controllers);
     let pulse = context.pulses.add("sweep", LONGEST_SWEEP_TURN);
-    let sweep = orphans::sweep_forever(client, settings.watch_namespaces.clone(), pulse);
+    let sweep = orphans::sweep_forever(
+        client,
+        settings.watch_namespaces.clone(),
+        pulse,
+        &context.metrics.orphans,
+    );
     let result = tokio::select! {
         () = sweep => Ok(()),
         _ = controllers => Ok(()),

@@ -26,7 +26,7 @@ exec 9<"$CARGO_TARGET_DIR"
 flock 9
 target=$(rustc -vV | sed -n 's/^host: //p')
 echo 'image.sh: building the static program (from nothing some 4 minutes on 2 cores)' >&2
-cargo build --locked --release --target "$target" >&2
+cargo build --locked --release --no-default-features --target "$target" >&2
 program=$CARGO_TARGET_DIR/$target/release/tlsdebug
 if readelf --program-headers "$program" | grep -q INTERP; then
 	fail "$program is not static: it asks for a dynamic loader"

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use self::lives::Lives;
 use crate::diagnosis::report::Report;
+use crate::operator::metrics::LogMetrics;
 use crate::operator::observe::DebugPod;
 use crate::session::TLSDebugSession;
 use crate::session::status::{EarlierPods, PodCapture};
@@ -62,12 +63,14 @@ pub struct Shared {
     news: Notify,
     bytes: AtomicU64,
     limit: u64,
+    metrics: LogMetrics,
     lives: Mutex<Lives>,
 }
 
 impl Shared {
     /// Counts bytes that are about to be read; `false` once the session's limit is reached.
     fn take(&self, bytes: usize) -> bool {
+        self.metrics.bytes.inc_by(bytes as u64);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
     }
 
@@ -79,7 +82,7 @@ impl Shared {
 impl Capture {
     /// Sets up a capture without streams; `container` is the one whose log is read in every pod.
     #[must_use]
-    pub fn new(client: Client, session: &TLSDebugSession, container: String, wake: Wake) -> Self {
+    pub fn new(client: Client, session: &TLSDebugSession, container: String, wake: Wake, metrics: LogMetrics) -> Self {
         let shared = Arc::new(Shared {
             client,
             namespace: session.metadata.namespace.clone().unwrap_or_default(),
@@ -87,6 +90,7 @@ impl Capture {
             news: Notify::new(),
             bytes: AtomicU64::new(0),
             limit: session.spec.max_log_bytes,
+            metrics,
             lives: Mutex::new(Lives::new(session.status.as_ref())),
         });
         let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();

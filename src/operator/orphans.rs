@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt};
+use prometheus_client::metrics::counter::Counter;
 
 use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
@@ -61,8 +62,9 @@ struct Traces {
     owned: Vec<Key>,
 }
 
-/// Looks for what was left behind and takes it back, for ever. `namespaces`: those that are watched, all when empty.
-pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse) {
+/// Looks for what was left behind and takes it back, for ever. `namespaces`: those that are watched, all when empty. `count`
+/// goes up with each template that is put back.
+pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, count: &Counter) {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
     } else {
@@ -72,7 +74,7 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
     loop {
         let mut is_clean = true;
         for scope in &scopes {
-            match sweep(&client, *scope, &pulse).await {
+            match sweep(&client, *scope, &pulse, count).await {
                 Ok(is_finished) => is_clean &= is_finished,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
@@ -89,7 +91,7 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
 }
 
 /// One sweep. Returns whether nothing is left that it could not finish.
-async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube::Result<bool> {
+async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse, count: &Counter) -> kube::Result<bool> {
     let mut traces = Traces::default();
     for kind in KINDS {
         let api = api(client, namespace, &observe::resource(kind));
@@ -103,7 +105,7 @@ async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube:
     for ((key, _), found) in &traces.changes {
         let finish = async {
             if is_orphan(client, found, Timestamp::now()).await? {
-                take_back(client, key, &found.record).await
+                take_back(client, key, &found.record, count).await
             } else {
                 Ok(true)
             }
@@ -141,7 +143,7 @@ impl Left {
     pub async fn take_back(&self, client: &Client) -> kube::Result<bool> {
         let mut is_clean = true;
         for ((key, _), found) in &self.traces.changes {
-            is_clean &= take_back(client, key, &found.record).await?;
+            is_clean &= take_back(client, key, &found.record, &Counter::default()).await?;
         }
         for key in &self.traces.owned {
             is_clean &= give_back(client, key).await?;
@@ -289,7 +291,7 @@ async fn logged((namespace, kind, name): &Key, work: impl Future<Output = kube::
 }
 
 /// Takes the change back as far as it goes now. Returns whether nothing is left of it.
-async fn take_back(client: &Client, key: &Key, record: &Record) -> kube::Result<bool> {
+async fn take_back(client: &Client, key: &Key, record: &Record, count: &Counter) -> kube::Result<bool> {
     let (namespace, kind, name) = key;
     let mut change = record.change.clone();
     let mut refused = None;
@@ -307,7 +309,12 @@ async fn take_back(client: &Client, key: &Key, record: &Record) -> kube::Result<
         let mut unreadable = None;
         let remains = observe::remains(client, &workload, &record.session.uid, &change, &mut unreadable).await?;
         match undo::next(&workload, &change, &record.session.uid, &remains) {
-            Undo::Write(step) => refused = write(client, &workload, &step).await?,
+            Undo::Write(step) => {
+                refused = write(client, &workload, &step).await?;
+                if refused.is_none() && matches!(step, Step::Restore(_)) {
+                    count.inc();
+                }
+            }
             Undo::Wait => return Ok(false),
             Undo::Done => {
                 if let Some(message) = &unreadable {

@@ -14,6 +14,7 @@ mod kinds;
 mod leadership;
 mod leftovers;
 mod meanwhile;
+mod monitoring;
 mod plugin;
 mod refusals;
 mod restoration;

@@ -22,6 +22,29 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Annotations of an object's metadata: those that every object gets, and its own where it has some ("own").
+*/}}
+{{- define "tlsdebug.annotations" -}}
+{{- with mustMerge (deepCopy (default dict .own)) .Values.commonAnnotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+A digest names one image for ever; a tag beside it would only be for people.
+*/}}
+{{- define "tlsdebug.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "tlsdebug.serviceAccountName" -}}

@@ -129,8 +129,13 @@ pub(super) async fn demand(cluster: &Cluster, what: &str, rights: &[Right]) -> R
         return Ok(());
     }
     Err(Problem::new(format!(
-        "cannot {what}: in namespace {:?} you may not {}. The cluster role edit grants all of it. Nothing was changed",
+        "cannot {what}: in namespace {:?} you may not {}. {}. Nothing was changed",
         cluster.namespace,
-        missing.join("; ")
+        missing.join("; "),
+        if missing.iter().any(|right| right.contains("controllerrevisions")) {
+            "The cluster role admin and a Role for controllerrevisions grant all of it"
+        } else {
+            "The cluster role edit grants all of it"
+        }
     )))
 }

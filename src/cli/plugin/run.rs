@@ -29,6 +29,7 @@ use crate::diagnosis::Journal;
 use crate::diagnosis::report::Report;
 use crate::operator::act::{self, Outcome};
 use crate::operator::capture::{Capture, Captured, Wake};
+use crate::operator::metrics::LogMetrics;
 use crate::operator::observe;
 use crate::operator::plan::undo::Step;
 use crate::operator::plan::{self, Action};
@@ -237,9 +238,15 @@ impl Terminal<'_> {
         match plan.status.injection.as_ref().filter(|_| plan.capture) {
             Some(injection) => {
                 let container = injection.change.container.clone();
-                let capture = self
-                    .capture
-                    .get_or_insert_with(|| Capture::new(client(), &self.session, container, self.wake.clone()));
+                let capture = self.capture.get_or_insert_with(|| {
+                    Capture::new(
+                        client(),
+                        &self.session,
+                        container,
+                        self.wake.clone(),
+                        LogMetrics::default(),
+                    )
+                });
                 capture.follow(&observed.remains.pods, self.session.spec.max_pods);
             }
             None => self.capture = None,

@@ -108,6 +108,7 @@ enum Now {
 pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.namespace);
     let mut retry = FIRST_RETRY;
+    let mut was_opened = false;
     loop {
         let now = now(&pods, &life, &shared.container).await;
         let (follow, previous) = match now {
@@ -134,7 +135,13 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             since_time,
             ..LogParams::default()
         };
-        let lines = lock(&state).diagnoser.lines();
+        let (lines, gaps) = {
+            let state = lock(&state);
+            (state.diagnoser.lines(), state.gaps)
+        };
+        if std::mem::replace(&mut was_opened, true) {
+            shared.metrics.reconnects.inc();
+        }
         match pods.log_stream(&life.pod, &parameters).await {
             Ok(stream) => match read(stream, &shared, &state, async || {
                 let later = self::now(&pods, &life, &shared.container).await?;
@@ -160,6 +167,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             }
             Err(error) => tracing::debug!(pod = life.pod, %error, "cannot open the log stream"),
         }
+        shared.metrics.gaps.inc_by(lock(&state).gaps - gaps);
         // A stream that brings nothing and closes is opened ever more slowly.
         if lock(&state).diagnoser.lines() > lines {
             retry = FIRST_RETRY;

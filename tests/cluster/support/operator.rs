@@ -151,6 +151,12 @@ impl Scenario {
         .await;
     }
 
+    /// The address of the operator's admin port.
+    pub fn admin_address(&self) -> String {
+        let operator = self.operator.borrow();
+        operator.as_ref().expect("the operator runs").admin_address.clone()
+    }
+
     /// Starts the scenario's operator.
     pub fn start_operator(&self) {
         let operator = self.another_operator();

@@ -61,7 +61,8 @@ pub fn main() -> ExitCode {
 }
 
 /// The command line, under the name by which the user calls it.
-fn command() -> clap::Command {
+#[must_use]
+pub fn command() -> clap::Command {
     Arguments::command().bin_name(program())
 }
 

@@ -8,6 +8,7 @@ mod crd_rules;
 mod diagnose_command;
 mod diagnosis_laws;
 mod diagnosis_logs;
+mod docs;
 mod exact_restore;
 mod lab;
 mod packaging;

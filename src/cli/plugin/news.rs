@@ -54,7 +54,7 @@ impl News {
                 texts.push(text);
             }
         }
-        // After what was read: the phase that ends reading comes with the last findings.
+        // The phase that ends reading comes with the last findings.
         let waiting = matches!(status.phase, Phase::Pending | Phase::Injecting)
             .then(|| explanation(&status))
             .flatten();
@@ -68,6 +68,17 @@ impl News {
             if status.phase == Phase::Capturing {
                 texts.insert(at, text);
             } else {
+                texts.push(text);
+            }
+        }
+        let is_restored = status
+            .conditions
+            .iter()
+            .any(|one| one.type_ == ConditionType::Restored.name() && one.status == "True" && one.reason == "Restored");
+        if status.phase.is_finished() && is_restored {
+            let target = &session.spec.target;
+            let text = format!("{} {} is as it was", target.kind, target.name);
+            if self.told.insert(text.clone()) {
                 texts.push(text);
             }
         }
@@ -228,6 +239,8 @@ mod tests {
             (
                 4000,
                 json!({"phase": "Completed", "cause": "MissingIntermediate", "pods": [pod], "findings": [finding],
+                "conditions": [{"type": "Restored", "status": "True", "reason": "Restored", "message": "",
+                    "lastTransitionTime": "2026-01-01T00:11:09Z"}],
                 "handshakes": {"total": 9, "failed": 3, "succeeded": 5, "incomplete": 1}}),
             ),
         ] {

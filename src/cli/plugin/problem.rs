@@ -42,6 +42,7 @@ impl Problem {
                 "cannot {tried}: this cluster does not know the kind TLSDebugSession. {program} doctor says how it is \
                  installed; {program} run does without"
             ),
+            404 => format!("cannot {tried}: {message}. {program} list shows what there is"),
             _ => format!("cannot {tried}: {message}"),
         })
     }

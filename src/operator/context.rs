@@ -277,6 +277,7 @@ mod tests {
             remains: observe::Remains::default(),
             unreadable: None,
             stuck: None,
+            is_left_behind: false,
             captured: Captured::default(),
         };
         let plan = Plan {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, Status};
 use kube::{Api, Client, ResourceExt};
 use prometheus_client::metrics::counter::Counter;
 
@@ -24,6 +24,7 @@ use super::pulse::Pulse;
 use super::{act, observe};
 use crate::session::{TLSDebugSession, Target, TargetKind};
 use crate::workload::record::{ANNOTATION, Record, RecordOwner};
+use crate::workload::redaction::without_values;
 use crate::workload::{Workload, ownership};
 
 /// Between two sweeps.
@@ -31,6 +32,8 @@ const BETWEEN_SWEEPS: Duration = Duration::from_mins(1);
 /// Between a sweep that could not finish, because pods are still being replaced, and the next one; doubled each time up to
 /// [`BETWEEN_SWEEPS`].
 const SOON: Duration = Duration::from_secs(4);
+/// Each so many sweeps look at the revisions as well, and those that follow one which could not finish.
+const SWEEPS_OF_REVISIONS: u64 = 5;
 /// What may pass after a record's deadline before this undoes the change in place of its owner.
 const GRACE: SignedDuration = SignedDuration::from_mins(1);
 /// How many writes are tried on one workload in one sweep; others may write in between.
@@ -71,40 +74,48 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
         namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
     };
     let mut pause = SOON;
-    loop {
+    for number in 0_u64.. {
+        // What others do to revisions is rare, and a cluster has many of them.
+        let with_revisions = pause > SOON || number % SWEEPS_OF_REVISIONS == 0;
         let mut is_clean = true;
         for scope in &scopes {
-            match sweep(&client, *scope, &pulse, count).await {
+            match sweep(&client, *scope, with_revisions, &pulse, count).await {
                 Ok(is_finished) => is_clean &= is_finished,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
                 }
             }
         }
+        tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }).await;
         pause = if is_clean {
             SOON
         } else {
             (pause * 2).min(BETWEEN_SWEEPS)
         };
-        tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }).await;
     }
 }
 
 /// One sweep. Returns whether nothing is left that it could not finish.
-async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse, count: &Counter) -> kube::Result<bool> {
+async fn sweep(
+    client: &Client,
+    namespace: Option<&str>,
+    with_revisions: bool,
+    pulse: &Pulse,
+    count: &Counter,
+) -> kube::Result<bool> {
     let mut traces = Traces::default();
     for kind in KINDS {
         let api = api(client, namespace, &observe::resource(kind));
         each(api, pulse, |object| traces.see_workload(kind, &object)).await?;
     }
-    for kind in REVISIONS {
+    for kind in REVISIONS.into_iter().filter(|_| with_revisions) {
         let api = api(client, namespace, &observe::revisions::resource(kind));
         each(api, pulse, |object| traces.see_revision(&object)).await?;
     }
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
         let finish = async {
-            if is_orphan(client, found, Timestamp::now()).await? {
+            if is_orphan(client, key, found, Timestamp::now()).await? {
                 take_back(client, key, &found.record, count).await
             } else {
                 Ok(true)
@@ -205,20 +216,13 @@ async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) -> k
 impl Traces {
     fn see_workload(&mut self, kind: TargetKind, object: &impl ResourceExt) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        if object.annotations().contains_key(ANNOTATION) {
-            match record(object) {
-                Some(record) => self.add((namespace, kind, name), record, false),
-                None => {
-                    tracing::warn!(
-                        %kind,
-                        name,
-                        namespace,
-                        "annotation {ANNOTATION} is unreadable or names a session elsewhere"
-                    );
-                }
+        match Record::of(object.meta()) {
+            Some(Ok(record)) => self.add((namespace, kind, name), record, false),
+            Some(Err(error)) => {
+                tracing::warn!(%kind, name, namespace, %error, "annotation {ANNOTATION} is no record");
             }
-        } else if !ownership::owned(object.meta()).is_empty() {
-            self.owned.push((namespace, kind, name));
+            None if !ownership::owned(object.meta()).is_empty() => self.owned.push((namespace, kind, name)),
+            None => {}
         }
     }
 
@@ -229,7 +233,7 @@ impl Traces {
             let kind = KINDS.into_iter().find(|kind| kind.to_string() == owner.kind)?;
             Some((object.namespace()?, kind, owner.name.clone()))
         });
-        if let (Some(workload), Some(record)) = (workload, record(object)) {
+        if let (Some(workload), Some(Ok(record))) = (workload, Record::of(object.meta())) {
             self.add(workload, record, true);
         }
     }
@@ -240,18 +244,12 @@ impl Traces {
     }
 }
 
-/// The record or its copy on an object; a session never acts on another namespace.
-fn record(object: &impl ResourceExt) -> Option<Record> {
-    let record: Record = serde_json::from_str(object.annotations().get(ANNOTATION)?).ok()?;
-    (Some(&record.session.namespace) == object.namespace().as_ref()).then_some(record)
-}
-
-async fn is_orphan(client: &Client, found: &Found, now: Timestamp) -> kube::Result<bool> {
+async fn is_orphan(client: &Client, (namespace, ..): &Key, found: &Found, now: Timestamp) -> kube::Result<bool> {
     let record = &found.record;
     let is_late = record
         .deadline
         .parse::<Timestamp>()
-        .is_ok_and(|deadline| deadline + GRACE < now);
+        .is_ok_and(|deadline| now.duration_since(deadline) > GRACE);
     if record.owner == RecordOwner::Terminal {
         return Ok(is_late);
     }
@@ -259,20 +257,7 @@ async fn is_orphan(client: &Client, found: &Found, now: Timestamp) -> kube::Resu
     if is_late && !found.is_copy {
         return Ok(true);
     }
-    let reference = &record.session;
-    let session = existing(observe::session(client, &reference.namespace, &reference.name).await)?;
-    // A finished session has taken its record away; one that is there again came back with somebody's copy of the object.
-    let is_finished =
-        |session: &TLSDebugSession| session.status.as_ref().is_some_and(|status| status.phase.is_finished());
-    Ok(session.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid) || is_finished(&session)))
-}
-
-/// Nothing is there either where the definition of the kind itself is gone.
-fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
-    match result {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(T::default()),
-        result => result,
-    }
+    observe::is_gone(client, namespace, &record.session).await
 }
 
 /// Whether all was done; what went wrong is logged, and the next sweep tries again.
@@ -369,7 +354,11 @@ async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
             })
         };
         let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), namespace);
-        let sessions = existing(sessions.list(&ListParams::default()).await.map(|list| list.items))?;
+        let sessions = match sessions.list(&ListParams::default()).await {
+            // The definition of the kind itself is gone.
+            Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+            sessions => sessions?.items,
+        };
         if sessions.iter().any(is_about_to) {
             return Ok(true);
         }
@@ -402,6 +391,13 @@ async fn write(client: &Client, workload: &Workload, step: &Step) -> kube::Resul
         Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {
             Ok(Some((workload.metadata.resource_version.clone(), status.code)))
         }
+        Err(kube::Error::Api(status)) => Err(kube::Error::Api(
+            Status {
+                message: without_values(&status.message, workload),
+                ..*status
+            }
+            .boxed(),
+        )),
         Err(error) => Err(error),
     }
 }

@@ -300,6 +300,7 @@ mod tests {
             clone: None,
             remains: Remains::default(),
             stuck: None,
+            is_left_behind: false,
             unreadable: None,
             captured: Captured::default(),
         };

@@ -34,7 +34,7 @@ use crate::operator::observe;
 use crate::operator::plan::undo::Step;
 use crate::operator::plan::{self, Action};
 use crate::operator::watch::Watch;
-use crate::session::{Phase, TLSDebugSession, TLSDebugSessionStatus, TargetKind};
+use crate::session::{Phase, TLSDebugSession, TLSDebugSessionStatus, Target, TargetKind};
 use crate::workload::record::RecordOwner;
 
 /// Until the next look after a fault.
@@ -188,6 +188,16 @@ impl Terminal<'_> {
             },
             Err(error) => return self.faulty(screen, Problem::of("look at the workload", &error).to_string()),
         };
+        if observed.is_left_behind {
+            let Target { kind, name, .. } = &self.session.spec.target;
+            return Err(Problem::new(format!(
+                "{kind} {name:?} still has what a session that is gone has changed. {} restore {}/{name} --namespace {} takes it \
+                 back, then run this again. Nothing was changed",
+                program(),
+                kind.to_string().to_lowercase(),
+                self.cluster.namespace
+            )));
+        }
         if observed.captured.report.is_some() {
             self.report.clone_from(&observed.captured.report);
         }

@@ -9,8 +9,10 @@ COPY . .
 # The image's toolchain is the one that rust-toolchain.toml names; without this rustup would fetch its other components.
 ENV RUSTUP_TOOLCHAIN=1.95.0 RUSTFLAGS="-C target-feature=+crt-static"
 # Only with an explicit target do the flags spare build scripts and procedural macros, which cannot be static.
+# What the operator does not need is left out; FEATURES=plugin brings it in, for a sidecar.
+ARG FEATURES=""
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
-    && cargo build --locked --release --no-default-features --target "$target" \
+    && cargo build --locked --release --no-default-features --features "$FEATURES" --target "$target" \
     && cp "target/$target/release/tlsdebug" /tlsdebug
 
 FROM scratch

@@ -18,6 +18,7 @@ mod screen;
 mod start;
 mod stop;
 mod table;
+mod tail;
 mod target;
 mod watch;
 mod wrapper;
@@ -47,6 +48,8 @@ pub(super) enum Command {
     Doctor(doctor::Doctor),
     /// Runs a whole session from this terminal, without an operator.
     Run(run::Run),
+    /// Diagnoses a log as it grows: a sidecar for clusters without an operator.
+    Tail(tail::Tail),
     /// Switches the output of an on-premise Integration Server on and off, in its custom_wrapper.conf.
     Wrapper(wrapper::Wrapper),
     /// Prints completions for a shell or for kubectl.
@@ -78,14 +81,16 @@ impl Command {
             .map_err(|error| Problem::new(format!("cannot start: {error}")))?;
         runtime.block_on(async {
             match self {
-                Self::Start(start) => start.run().await,
+                // Their futures are large: they hold whole workloads.
+                Self::Start(start) => Box::pin(start.run()).await,
                 Self::Watch(watch) => watch.run().await,
                 Self::List(list) => list.run().await,
                 Self::Report(report) => report.run().await,
                 Self::Stop(stop) => stop.run().await,
                 Self::Restore(restore) => restore.run().await,
                 Self::Doctor(doctor) => doctor.run().await,
-                Self::Run(run) => run.run().await,
+                Self::Run(run) => Box::pin(run.run()).await,
+                Self::Tail(tail) => Box::pin(tail.run()).await,
                 Self::Wrapper(_) | Self::Completions(_) | Self::Complete(_) => Ok(ExitCode::SUCCESS),
             }
         })

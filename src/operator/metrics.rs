@@ -111,7 +111,7 @@ impl Metrics {
     }
 
     /// Counts what a status says more than the one before it.
-    pub(super) fn reported(&self, before: Option<&TLSDebugSessionStatus>, after: &TLSDebugSessionStatus) {
+    pub(crate) fn reported(&self, before: Option<&TLSDebugSessionStatus>, after: &TLSDebugSessionStatus) {
         let nothing = TLSDebugSessionStatus::default();
         let before = before.unwrap_or(&nothing);
         let (old, new) = (
@@ -188,16 +188,7 @@ impl Metrics {
             Unit::Seconds,
             overdue,
         );
-        registry.register(
-            "handshakes",
-            "Handshakes that sessions have seen, by outcome",
-            self.handshakes.clone(),
-        );
-        registry.register(
-            "failed_handshakes",
-            "Failed handshakes, by cause",
-            self.failures.clone(),
-        );
+        self.register_logs(&mut registry);
         registry.register(
             "injections",
             "Changes that switch the output on, by strategy",
@@ -241,6 +232,28 @@ impl Metrics {
             "Sessions whose workload is watched or whose logs are read",
             self.active_sessions.clone(),
         );
+        registry
+    }
+
+    /// What is read of logs and found in them: all that there is where no session is.
+    #[must_use]
+    pub fn registry_of_logs(&self) -> Registry {
+        let mut registry = Registry::with_prefix("tlsdebug");
+        self.register_logs(&mut registry);
+        registry
+    }
+
+    fn register_logs(&self, registry: &mut Registry) {
+        registry.register(
+            "handshakes",
+            "Handshakes that were seen, by outcome",
+            self.handshakes.clone(),
+        );
+        registry.register(
+            "failed_handshakes",
+            "Failed handshakes, by cause",
+            self.failures.clone(),
+        );
         registry.register_with_unit(
             "log",
             "Bytes of logs that were read",
@@ -257,7 +270,6 @@ impl Metrics {
             "Log streams that were opened again",
             self.logs.reconnects.clone(),
         );
-        registry
     }
 }
 
@@ -291,7 +303,7 @@ mod tests {
         json!({"cause": cause, "certainty": "Likely", "side": "Client", "count": count, "summary": "", "explanation": ""})
     }
 
-    fn session(status: serde_json::Value) -> TLSDebugSession {
+    fn session(status: &serde_json::Value) -> TLSDebugSession {
         serde_json::from_value(json!({
             "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession", "metadata": {"name": "s", "namespace": "demo"},
             "spec": {"target": {"kind": "Deployment", "name": "orders"}}, "status": status
@@ -340,13 +352,13 @@ mod tests {
         metrics.durations.observe(0.02);
         metrics.logs.bytes.inc_by(1000);
         let sessions = [
-            session(json!({"phase": "Capturing", "expiresAt": "2026-01-01T00:59:30Z"})),
+            session(&json!({"phase": "Capturing", "expiresAt": "2026-01-01T00:59:30Z"})),
             session(
-                json!({"phase": "Restoring", "conditions": [{"type": "Capturing", "status": "False", "reason": "Expired",
+                &json!({"phase": "Restoring", "conditions": [{"type": "Capturing", "status": "False", "reason": "Expired",
                 "message": "", "lastTransitionTime": "2026-01-01T00:50:00Z"}]}),
             ),
-            session(json!({"phase": "Completed"})),
-            session(json!({"phase": "Capturing", "expiresAt": "2026-01-01T02:00:00Z"})),
+            session(&json!({"phase": "Completed"})),
+            session(&json!({"phase": "Capturing", "expiresAt": "2026-01-01T02:00:00Z"})),
         ];
         insta::assert_snapshot!(text(&metrics, &sessions));
     }

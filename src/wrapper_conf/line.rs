@@ -46,8 +46,7 @@ fn property(line: &[u8]) -> Option<Line<'static>> {
     let name = line.split(|byte| *byte == b'=').next()?;
     let name = std::str::from_utf8(name).ok().filter(|_| line.contains(&b'='))?;
     Some(match of_property(name.trim_start(), "") {
-        Line::Additional { index, .. } => Line::AboutAdditional { index },
-        Line::AboutAdditional { index } => Line::AboutAdditional { index },
+        Line::Additional { index, .. } | Line::AboutAdditional { index } => Line::AboutAdditional { index },
         _ => return None,
     })
 }

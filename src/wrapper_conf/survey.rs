@@ -251,7 +251,8 @@ mod tests {
             debug in proptest::option::of(900_u64..1100),
         ) {
             let lines = |indexes: &BTreeSet<u64>| -> String {
-                indexes.iter().map(|index| format!("wrapper.java.additional.{index}=-Dx=1\n")).collect()
+                let lines = indexes.iter().map(|index| format!("wrapper.java.additional.{index}=-Dx=1"));
+                lines.chain([String::new()]).collect::<Vec<_>>().join("\n")
             };
             let debug_line = debug.map_or_else(String::new, |index| format!("wrapper.java.additional.{index}={OPTION}none\n"));
             let conf_text = format!("{}#include custom_wrapper.conf\n", lines(&conf));

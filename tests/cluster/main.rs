@@ -20,6 +20,7 @@ mod refusals;
 mod restoration;
 mod rights;
 mod shapes;
+mod sidecar;
 mod status;
 mod support;
 mod waiting;

@@ -15,4 +15,5 @@ mod packaging;
 mod page;
 mod rooms;
 mod session_life;
+mod tail_command;
 mod wrapper_command;

@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    fn session(status: serde_json::Value) -> TLSDebugSession {
+    fn session(status: &serde_json::Value) -> TLSDebugSession {
         serde_json::from_value(json!({
             "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession",
             "metadata": {"name": "orders-to-bank", "namespace": "demo", "uid": "1", "creationTimestamp": "2026-01-01T00:00:00Z"},
@@ -244,7 +244,7 @@ mod tests {
                 "handshakes": {"total": 9, "failed": 3, "succeeded": 5, "incomplete": 1}}),
             ),
         ] {
-            let session = session(status);
+            let session = session(&status);
             told.extend(news.lines(&session, at(seconds)));
             told.push(format!(
                 "         [{}]",

@@ -54,8 +54,8 @@ pub(in crate::cli) struct Run {
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
     /// Show the patch and what would restart, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
+    #[arg(long = "dry-run")]
+    preview: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -74,7 +74,7 @@ impl Run {
         let cluster = self.connection.connect().await?;
         rights::demand(&cluster, &format!("debug {kind} {name:?}"), &rights::of_run(kind)).await?;
         let session = rehearsal::session(&cluster.namespace, self.options.spec(), Timestamp::now());
-        if self.dry_run {
+        if self.preview {
             return dry_run(&cluster, session).await;
         }
         let (wake, woken) = mpsc::unbounded_channel();
@@ -87,7 +87,7 @@ impl Run {
             report: None,
             fault: None,
         };
-        terminal.to_its_end(woken).await?;
+        terminal.live(woken).await?;
         let status = terminal.session.status.unwrap_or_default();
         let Some(report) = terminal.report else {
             return Ok(exit_code(&status));
@@ -141,10 +141,7 @@ struct Terminal<'a> {
 }
 
 impl Terminal<'_> {
-    async fn to_its_end(
-        &mut self,
-        mut woken: mpsc::UnboundedReceiver<ObjectRef<TLSDebugSession>>,
-    ) -> Result<(), Problem> {
+    async fn live(&mut self, mut woken: mpsc::UnboundedReceiver<ObjectRef<TLSDebugSession>>) -> Result<(), Problem> {
         let mut interrupts = pin!(interrupts()?);
         let (mut screen, mut news) = (Screen::stderr(), News::default());
         let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -295,7 +292,7 @@ impl Terminal<'_> {
 }
 
 /// Interrupts of any kind: the terminal's Ctrl-C, its end, and a kill.
-fn interrupts() -> Result<impl Stream<Item = ()>, Problem> {
+pub(super) fn interrupts() -> Result<impl Stream<Item = ()>, Problem> {
     let listen = |kind| {
         let signal = signal(kind).map_err(|error| Problem::new(format!("cannot listen for signals: {error}")))?;
         Ok(futures::stream::unfold(signal, async |mut signal| signal.recv().await.map(|()| ((), signal))).boxed())

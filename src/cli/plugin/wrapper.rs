@@ -144,7 +144,7 @@ impl Files {
         match fs::read(&backup) {
             // It has done its work.
             Ok(before) if before == without => {
-                fs::remove_file(&backup).map_err(|error| problem("remove", &backup, &error))?
+                fs::remove_file(&backup).map_err(|error| problem("remove", &backup, &error))?;
             }
             Ok(_) => println!(
                 "Others have written it meanwhile, which stays; the file of before is {}",

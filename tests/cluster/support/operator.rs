@@ -118,6 +118,23 @@ impl Scenario {
         kubectl::run(&mut helm, "").done();
     }
 
+    /// Runs the chart's own tests.
+    pub fn test_chart(&self) {
+        kubectl::run(
+            Command::new("helm").args([
+                "test",
+                RELEASE,
+                "--namespace",
+                &self.namespace,
+                "--logs",
+                "--timeout",
+                "90s",
+            ]),
+            "",
+        )
+        .done();
+    }
+
     /// Removes what the chart has installed, in the namespace and beside it.
     pub(super) fn uninstall_chart(&self) {
         if self.has_release.get() {

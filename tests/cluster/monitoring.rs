@@ -71,7 +71,16 @@ fn the_dashboard_shows_what_sessions_do() {
     scenario("monitoring", async |scenario| {
         let prometheus = Prometheus::start(scenario, &program);
         start(scenario, "missing-intermediate", "0").await;
-        scenario.create_session("s", "orders", &json!({"stopWhen": "FirstFailure"}));
+        scenario.create_session("s", "orders", &json!({}));
+        scenario
+            .status_with("s", "the cause to be found", |status| {
+                status
+                    .findings
+                    .iter()
+                    .any(|finding| finding.cause == "MissingIntermediate")
+            })
+            .await;
+        scenario.stop_session("s");
         assert_eq!(scenario.finished("s").await.phase, Phase::Completed);
         let number = |query: &str| -> f64 {
             let results = prometheus.query(query).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `kubectl tlsdebug`, by the real kubectl: sessions with an operator, and whole ones without.
 
 use serde_json::{Value, json};
-use tlsdebug::diagnosis::report::Report;
+use tlsdebug::diagnosis::report::{Finding, Report};
 use tlsdebug::session::Phase;
 use tlsdebug::workload::ANNOTATION;
 
@@ -16,6 +16,11 @@ async fn printed(scenario: &Scenario, running: &Running, text: &str) {
     scenario
         .eventually(&what, async || running.text().contains(text).then_some(()))
         .await;
+}
+
+/// On a busy machine a connection may end before the server has answered: that is a failure of its own.
+fn is_expected(finding: &Finding) -> bool {
+    finding.cause == "MissingIntermediate"
 }
 
 async fn exit_code(scenario: &Scenario, running: &mut Running) -> Option<i32> {
@@ -55,38 +60,31 @@ fn a_session_from_its_start_to_its_page() {
         assert!(!preview.contains("orders.region"), "a value is shown: {preview}");
         assert!(scenario.plugin(&["list"]).text().contains("No sessions"));
 
-        let line = [
-            "start",
-            "deploy/orders",
-            "--name",
-            "s",
-            "--duration",
-            "1h",
-            "--first-failure",
-            "--watch",
-        ];
-        let watched = scenario.plugin(&line);
-        assert_eq!(watched.code, Some(1), "{}", watched.text());
+        let line = ["start", "deploy/orders", "--name", "s", "--duration", "1h", "--watch"];
+        let mut watched = scenario.start_plugin("start", &line);
+        printed(scenario, &watched, "MissingIntermediate (").await;
+        scenario.plugin(&["stop", "s"]).done();
+        assert_eq!(exit_code(scenario, &mut watched).await, Some(1), "{}", watched.text());
         for text in [
             "s created",
             "Injecting",
             "Capturing",
             "Reading pod orders-",
-            "MissingIntermediate (",
             "Completed",
+            "orders is as it was",
         ] {
-            assert!(watched.stdout.contains(text), "{text}: {}", watched.text());
+            assert!(watched.stdout().contains(text), "{text}: {}", watched.text());
         }
         let list = scenario.plugin(&["list"]).done();
         assert!(
-            list.contains("deployment/orders") && list.contains("MissingIntermediate"),
+            list.contains("deployment/orders") && list.contains("Completed"),
             "{list}"
         );
 
         let report = scenario.plugin(&["report", "s", "--output", "json"]);
         assert_eq!(report.code, Some(1));
         let report: Report = serde_json::from_str(&report.stdout).unwrap();
-        assert_eq!(report.findings[0].cause, "MissingIntermediate");
+        assert!(report.findings.iter().any(is_expected), "{report:?}");
         assert!(scenario.plugin(&["report", "s"]).stdout.starts_with("Failures found: "));
         let page = scenario.plugin(&["report", "s", "--output", "html"]).stdout;
         assert!(page.starts_with("<!DOCTYPE html>") && page.contains("MissingIntermediate"));
@@ -143,18 +141,14 @@ fn a_whole_session_without_an_operator() {
         let before = scenario.snapshot("orders").await;
         let preview = scenario.plugin(&["run", "deploy/orders", "--dry-run"]).done();
         assert!(preview.contains("\\\"owner\\\":\\\"terminal\\\""), "{preview}");
-        let run = scenario.plugin(&["run", "deploy/orders", "--first-failure", "--output", "json"]);
-        assert_eq!(run.code, Some(1), "{}", run.text());
-        let report: Report = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!(report.findings[0].cause, "MissingIntermediate");
-        for text in [
-            "Injecting",
-            "Capturing",
-            "MissingIntermediate (",
-            "Restoring",
-            "Completed",
-        ] {
-            assert!(run.stderr.contains(text), "{text}: {}", run.stderr);
+        let mut run = scenario.start_plugin("run", &["run", "deploy/orders", "--output", "json"]);
+        printed(scenario, &run, "MissingIntermediate (").await;
+        run.signal("INT");
+        assert_eq!(exit_code(scenario, &mut run).await, Some(1), "{}", run.text());
+        let report: Report = serde_json::from_str(&run.stdout()).unwrap();
+        assert!(report.findings.iter().any(is_expected), "{report:?}");
+        for text in ["Injecting", "Capturing", "Restoring", "Completed"] {
+            assert!(run.text().contains(text), "{text}: {}", run.text());
         }
         scenario.settled("orders").await;
         scenario.assert_as_before("orders", &before).await;

@@ -87,7 +87,7 @@ fn quoted_lines_are_in_their_logs_in_this_order() {
                     }
                 };
                 assert!(
-                    lines.any(|line| is_it(line)),
+                    lines.any(is_it),
                     "{page}: {log} has no line after the one before: {quote}"
                 );
                 count += 1;

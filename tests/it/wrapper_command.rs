@@ -142,7 +142,7 @@ fn what_limits_the_answer_and_what_cannot_be_done_is_said() {
     told += &installation.run("status", &custom, &[]);
     fs::write(&custom, "wrapper.java.additional.205=-Djavax.net.debug=all\n").unwrap();
     told += &installation.run("status", &custom, &[]);
-    fs::write(&custom, b"\xff\xfea\0=\01\0").unwrap();
+    fs::write(&custom, b"\xff\xfea\0=\0b\0").unwrap();
     told += &installation.run("enable", &custom, &[]);
     told += &installation.run("enable", &installation.path("nowhere.conf"), &[]);
     insta::assert_snapshot!(told);
@@ -153,10 +153,11 @@ fn what_limits_the_answer_and_what_cannot_be_done_is_said() {
 fn the_log_of_a_wrapper_is_diagnosed() {
     let installation = Installation::new(CUSTOM);
     let log = fs::read_to_string("tests/logs/11.0.33-missing-intermediate-client.log").unwrap();
-    let lines: String = log
+    let lines: Vec<String> = log
         .lines()
         .map(|line| format!("INFO   | jvm 1    | 2026/01/02 03:04:05 | {line}\n"))
         .collect();
+    let lines = lines.concat();
     fs::create_dir(installation.path("logs")).unwrap();
     let file = installation.path("logs/wrapper.log");
     fs::write(

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_session_that_failed_says_why() {
         let failed =
-            session(json!({"phase": "Failed", "failure": {"reason": "TargetNotFound", "message": "There is none."}}));
+            session(&json!({"phase": "Failed", "failure": {"reason": "TargetNotFound", "message": "There is none."}}));
         assert_eq!(
             News::default().lines(&failed, at(0)),
             [

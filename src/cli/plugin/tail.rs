@@ -16,7 +16,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 use prometheus_client::encoding::text::encode;
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
@@ -209,16 +208,30 @@ fn was_rotated(open: &File, path: &Path) -> bool {
 
 async fn read_stdin(mut teller: Teller) -> Result<(), Problem> {
     let mut diagnoser = Diagnoser::new("standard input");
-    let mut input = tokio::io::stdin();
-    let mut buffer = vec![0; CHUNK];
+    let (send, mut chunks) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut chunk = vec![0; CHUNK];
+            let read = input.read(&mut chunk);
+            let is_last = !matches!(read, Ok(length) if length > 0);
+            let chunk = read.map(|length| {
+                chunk.truncate(length);
+                chunk
+            });
+            if send.blocking_send(chunk).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    // A signal to a whole process group must not cut off what the program says while it stops: its end ends this.
     let mut interrupts = std::pin::pin!(interrupts()?);
     loop {
-        // A signal to a whole process group must not cut off what the program says while it stops: its end ends this.
         tokio::select! {
-            read = input.read(&mut buffer) => match read {
-                Ok(0) => break,
-                Ok(read) => teller.take(&mut diagnoser, &buffer[..read]),
-                Err(error) => return Err(Problem::new(format!("cannot read standard input: {error}"))),
+            chunk = chunks.recv() => match chunk {
+                Some(Ok(chunk)) if !chunk.is_empty() => teller.take(&mut diagnoser, &chunk),
+                Some(Err(error)) => return Err(Problem::new(format!("cannot read standard input: {error}"))),
+                _ => break,
             },
             Some(()) = interrupts.next() => {}
         }

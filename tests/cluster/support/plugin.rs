@@ -1,6 +1,7 @@
 //! The program as kubectl's plugin, run by kubectl.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 
 use super::Scenario;
@@ -9,7 +10,8 @@ use super::kubectl::{self, Output};
 /// A plugin's command that runs; dropping it kills it.
 pub struct Running {
     child: Child,
-    path: std::path::PathBuf,
+    out: PathBuf,
+    err: PathBuf,
 }
 
 impl Running {
@@ -22,9 +24,15 @@ impl Running {
         .done();
     }
 
+    /// What it has printed so far on its standard output.
+    pub fn stdout(&self) -> String {
+        std::fs::read_to_string(&self.out).unwrap_or_default()
+    }
+
     /// What it has printed so far, on both streams.
     pub fn text(&self) -> String {
-        std::fs::read_to_string(&self.path).unwrap_or_default()
+        let err = std::fs::read_to_string(&self.err).unwrap_or_default();
+        format!("{}{err}", self.stdout())
     }
 
     /// How it ended; `None`: it still runs.
@@ -60,16 +68,15 @@ impl Scenario {
     /// Starts the plugin's program itself, so that signals reach it and nothing between.
     pub fn start_plugin(&self, name: &str, arguments: &[&str]) -> Running {
         self.path_with_plugin();
-        let path = self.path(name);
-        let file = File::create(&path).unwrap();
+        let (out, err) = (self.path(&format!("{name}.out")), self.path(&format!("{name}.err")));
         let child = Command::new(self.path("bin").join("kubectl-tlsdebug"))
             .args(arguments)
             .args(["--namespace", &self.namespace])
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
             .spawn()
             .unwrap();
-        Running { child, path }
+        Running { child, out, err }
     }
 
     fn plugin_command(&self) -> Command {

@@ -130,23 +130,32 @@ impl Scenario {
 
     /// Takes one right from the operator and waits until it is gone.
     pub async fn revoke(&self, resource: &str, verb: &str) {
+        self.change_right(resource, verb, false).await;
+    }
+
+    /// Gives one right to the operator and waits until it has it.
+    pub async fn grant(&self, resource: &str, verb: &str) {
+        self.change_right(resource, verb, true).await;
+    }
+
+    async fn change_right(&self, resource: &str, verb: &str, is_granted: bool) {
         let mut role: Value =
             serde_json::from_str(&self.kubectl(&["get", "role", ACCOUNT, "--output", "json"]).done()).unwrap();
         for rule in role["rules"].as_array_mut().unwrap() {
             if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
-                // A rule needs a verb; this one does nothing.
+                // A rule needs a verb; `none` does nothing.
                 let verbs = rule["verbs"].as_array_mut().unwrap();
                 verbs.retain(|one| one != verb);
-                verbs.push(json!("none"));
+                verbs.push(json!(if is_granted { verb } else { "none" }));
             }
         }
         self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         let account = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
-        self.eventually("the right to be gone", async || {
+        self.eventually("the right to have changed", async || {
             let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
             let subresource = format!("--subresource={subresource}");
             let answer = self.kubectl(&["auth", "can-i", verb, resource, &subresource, "--as", &account]);
-            (answer.stdout.trim() == "no").then_some(())
+            (answer.stdout.trim() == if is_granted { "yes" } else { "no" }).then_some(())
         })
         .await;
     }
@@ -205,7 +214,6 @@ impl Scenario {
             // The policy guards a whole cluster; here every namespace is on its own.
             .args(["--require-admission-policy", "false"])
             .env("KUBECONFIG", kubeconfig)
-            .env("RUST_LOG", "tlsdebug=debug")
             .stderr(log)
             .spawn()
             .unwrap();

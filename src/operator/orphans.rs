@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, Status};
 use kube::{Api, Client, ResourceExt};
+use tokio::sync::Notify;
 
 use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
@@ -64,17 +65,19 @@ struct Traces {
     owned: Vec<Key>,
 }
 
-/// Looks for what was left behind and takes it back, for ever. `namespaces`: those that are watched, all when empty.
-pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse) {
+/// Looks for what was left behind and takes it back, for ever, and at once when told that a session is `gone`. `namespaces`:
+/// those that are watched, all when empty.
+pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, gone: &Notify) {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
     } else {
         namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
     };
     let mut pause = SOON;
+    let mut is_expected = true;
     for number in 0_u64.. {
-        // What others do to revisions is rare, and a cluster has many of them.
-        let with_revisions = pause > SOON || number % SWEEPS_OF_REVISIONS == 0;
+        // A cluster has many revisions.
+        let with_revisions = is_expected || number % SWEEPS_OF_REVISIONS == 0;
         let mut is_clean = true;
         for scope in &scopes {
             match sweep(&client, *scope, with_revisions, &pulse).await {
@@ -84,7 +87,10 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
                 }
             }
         }
-        tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }).await;
+        is_expected = tokio::select! {
+            () = tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }) => !is_clean,
+            () = gone.notified() => true,
+        };
         pause = if is_clean {
             SOON
         } else {

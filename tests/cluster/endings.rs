@@ -23,6 +23,7 @@ fn expires_and_costs_nothing_while_nothing_happens() {
         assert_eq!(expires.duration_since(started).as_secs(), 30);
 
         scenario.settled("orders").await;
+        scenario.quiet().await;
         let looks = scenario.counter("reconciles");
         let writes = scenario.counter("status_writes");
         scenario

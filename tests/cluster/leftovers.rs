@@ -216,7 +216,8 @@ fn records_that_the_operator_did_not_write() {
             .eventually("nothing to be left on the copy", async || {
                 let metadata = scenario.deployments().get("copied").await.unwrap().metadata;
                 let is_owner = json!(metadata.managed_fields).to_string().contains(FIELD_MANAGER);
-                (!is_owner && !scenario.has_flag("copied").await).then_some(())
+                let revisions = scenario.replica_sets("copied").await.len();
+                (revisions == 1 && !is_owner && !scenario.has_flag("copied").await).then_some(())
             })
             .await;
         scenario.assert_no_flag("copied").await;

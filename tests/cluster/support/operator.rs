@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tlsdebug::session::Phase;
@@ -244,6 +245,16 @@ impl Scenario {
         line.unwrap_or_else(|| panic!("no metric {name} in {answer}"))
             .parse()
             .unwrap()
+    }
+
+    /// Waits until the operator has nothing more to look at for a moment.
+    pub async fn quiet(&self) {
+        self.eventually("the operator to come to rest", async || {
+            let looks = self.counter("reconciles");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            (self.counter("reconciles") == looks).then_some(())
+        })
+        .await;
     }
 
     /// What the operator has logged so far.

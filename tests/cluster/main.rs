@@ -9,6 +9,7 @@ mod crash;
 mod diagnosis;
 mod drift;
 mod endings;
+mod faults;
 mod installed;
 mod kinds;
 mod leadership;

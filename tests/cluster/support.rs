@@ -1,14 +1,17 @@
 //! What the scenarios share: a namespace, an operator process that has the chart's rights in it, and waiting.
 
+pub mod faults;
 pub mod kubectl;
 pub mod operator;
 pub mod phases;
 pub mod policies;
+pub mod proxy;
 pub mod sessions;
 pub mod snapshot;
+pub mod table;
 pub mod workloads;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
@@ -23,6 +26,7 @@ use tlsdebug::session::TLSDebugSession;
 use kubectl::kubectl;
 use operator::Operator;
 use phases::Phases;
+use proxy::Proxy;
 
 /// How long anything may take on a busy machine before a wait gives up.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -35,6 +39,7 @@ pub struct Scenario {
     pub phases: Phases,
     directory: TempDir,
     operator: RefCell<Option<Operator>>,
+    proxy: OnceCell<Proxy>,
     has_release: Cell<bool>,
 }
 
@@ -85,6 +90,7 @@ impl Scenario {
             phases,
             directory: TempDir::new().unwrap(),
             operator: RefCell::default(),
+            proxy: OnceCell::default(),
             has_release: Cell::default(),
         }
     }

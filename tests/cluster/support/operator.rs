@@ -1,16 +1,18 @@
 //! The operator as a process, with the rights that the chart gives it.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tlsdebug::session::Phase;
 
 use super::Scenario;
 use super::kubectl::{self, kubectl};
+use super::proxy::Proxy;
 
 /// The operator's log in the scenario's folder, over all its lives.
 pub const LOG: &str = "operator.log";
@@ -23,23 +25,27 @@ const RELEASE: &str = "installed";
 
 /// A running operator; dropping it kills it, stopped or not.
 pub struct Operator {
-    child: RefCell<Child>,
+    child: Arc<Mutex<Child>>,
     admin_address: String,
 }
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        let child = self.child.get_mut();
+        let mut child = self.child();
         let _ = child.kill();
         let _ = child.wait();
     }
 }
 
 impl Operator {
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends it a signal, such as STOP.
     pub fn signal(&self, name: &str) {
         kubectl::run(
-            Command::new("kill").args([&format!("-{name}"), &self.child.borrow().id().to_string()]),
+            Command::new("kill").args([&format!("-{name}"), &self.child().id().to_string()]),
             "",
         )
         .done();
@@ -47,11 +53,7 @@ impl Operator {
 
     /// Whether it has ended, and if so whether with success.
     pub fn ended(&self) -> Option<bool> {
-        self.child
-            .borrow_mut()
-            .try_wait()
-            .unwrap()
-            .map(|status| status.success())
+        self.child().try_wait().unwrap().map(|status| status.success())
     }
 
     /// What its admin port says to GET `path`.
@@ -181,14 +183,7 @@ impl Scenario {
     }
 
     fn operator_with(&self, log: &str, arguments: &[&str]) -> Operator {
-        let kubeconfig = self.path("operator.kubeconfig");
-        if !kubeconfig.exists() {
-            let token = self.kubectl(&["create", "token", ACCOUNT]).done();
-            let text = kubectl(&["config", "view", "--raw", "--minify", "--flatten", "--output", "json"]).done();
-            let mut config: Value = serde_json::from_str(&text).unwrap();
-            config["users"][0]["user"] = json!({"token": token.trim()});
-            std::fs::write(&kubeconfig, config.to_string()).unwrap();
-        }
+        let kubeconfig = self.kubeconfig();
         // Free now; that another process takes it before the operator does is unlikely.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let admin_address = free.to_string();
@@ -209,9 +204,51 @@ impl Scenario {
             .stderr(log)
             .spawn()
             .unwrap();
-        Operator {
-            child: RefCell::new(child),
-            admin_address,
+        let child = Arc::new(Mutex::new(child));
+        if let Some(proxy) = self.proxy.get() {
+            proxy.is_used_by(child.clone());
+        }
+        Operator { child, admin_address }
+    }
+
+    /// The operator's way to the API server: through the proxy where there is one.
+    fn kubeconfig(&self) -> PathBuf {
+        let proxy = self.proxy.get();
+        let kubeconfig = self.path(if proxy.is_some() {
+            "proxied.kubeconfig"
+        } else {
+            "operator.kubeconfig"
+        });
+        if !kubeconfig.exists() {
+            let token = self.kubectl(&["create", "token", ACCOUNT]).done();
+            let text = kubectl(&["config", "view", "--raw", "--minify", "--flatten", "--output", "json"]).done();
+            let mut config: Value = serde_json::from_str(&text).unwrap();
+            config["users"][0]["user"] = json!({"token": token.trim()});
+            if let Some(proxy) = proxy {
+                config["clusters"][0]["cluster"] = json!({"server": format!("http://{}", proxy.address)});
+            }
+            std::fs::write(&kubeconfig, config.to_string()).unwrap();
+        }
+        kubeconfig
+    }
+
+    /// Puts a proxy between the API server and the operator, which is started anew for that.
+    pub fn proxied(&self) -> &Proxy {
+        self.kill_operator();
+        let proxy = self.proxy.get_or_init(Proxy::start);
+        self.start_operator();
+        proxy
+    }
+
+    /// Starts the operator again where it has ended, as a kubelet would.
+    pub fn keep_operator(&self) {
+        let has_ended = self
+            .operator
+            .borrow()
+            .as_ref()
+            .is_none_or(|operator| operator.ended().is_some());
+        if has_ended {
+            self.start_operator();
         }
     }
 

@@ -9,6 +9,7 @@ pub mod act;
 pub mod admin;
 pub mod capture;
 pub mod context;
+pub mod drain;
 pub mod events;
 pub mod lease;
 pub mod observe;
@@ -77,7 +78,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let client = client(&config, fence)?;
     let mut scopes = BTreeMap::new();
     let mut sources = Vec::new();
-    for namespace in namespaces(&settings) {
+    for namespace in namespaces(&settings.watch_namespaces) {
         let (wake, woken) = mpsc::unbounded_channel();
         let (sessions, writer) = reflector::store();
         scopes.insert(namespace.clone(), Scope { wake, sessions });
@@ -247,10 +248,10 @@ async fn shutdown_signal() {
 }
 
 /// What is watched: each namespace that is named, or all of them at once.
-fn namespaces(settings: &Settings) -> Vec<Option<String>> {
-    if settings.watch_namespaces.is_empty() {
+fn namespaces(watched: &[String]) -> Vec<Option<String>> {
+    if watched.is_empty() {
         vec![None]
     } else {
-        settings.watch_namespaces.iter().cloned().map(Some).collect()
+        watched.iter().cloned().map(Some).collect()
     }
 }

@@ -208,7 +208,7 @@ async fn is_orphan(client: &Client, found: &Found, now: Timestamp) -> kube::Resu
 }
 
 /// Nothing is there either where the definition of the kind itself is gone.
-fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
+pub(super) fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
     match result {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(T::default()),
         result => result,

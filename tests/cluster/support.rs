@@ -1,11 +1,13 @@
 //! What the scenarios share: a namespace, an operator process that has the chart's rights in it, and waiting.
 
+pub mod audit;
 pub mod faults;
 pub mod kubectl;
 pub mod operator;
 pub mod phases;
 pub mod policies;
 pub mod proxy;
+pub mod random;
 pub mod sessions;
 pub mod snapshot;
 pub mod table;
@@ -180,7 +182,7 @@ impl Scenario {
         {
             self.kubectl(&["patch", session, "--type", "merge", "--patch", &without]);
         }
-        self.uninstall_chart();
+        self.remove_chart();
         let policies = "validatingadmissionpolicybindings,validatingadmissionpolicies";
         kubectl(&[
             "delete",

@@ -241,6 +241,7 @@ resolvConf: $state/resolv.conf
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 imageGCHighThresholdPercent: 100 # an image that is removed cannot be pulled again
 podLogsDir: $state/pod-logs
+containerLogMaxSize: ${TLSDEBUG_LOG_SIZE:-10Mi}
 volumePluginDir: $state/kubelet/volume-plugins
 Y
 run kubelet "$bin/kubelet" --config kubelet.yaml --kubeconfig kubelet.kubeconfig --hostname-override=node1 \

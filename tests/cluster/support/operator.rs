@@ -101,54 +101,84 @@ impl Scenario {
 
     /// Installs the chart for the scenario's namespace; it is uninstalled with the scenario.
     pub fn install_chart(&self, values: &[&str]) {
+        self.has_release.set(true);
+        self.apply_chart("install", values);
+    }
+
+    /// Upgrades what the chart has installed, and waits until the pods of before are gone.
+    pub fn upgrade_chart(&self, values: &[&str]) {
+        self.apply_chart("upgrade", values);
+        let gone = [
+            "rollout",
+            "status",
+            "deployment",
+            "--selector",
+            "app.kubernetes.io/name=tlsdebug",
+        ];
+        self.kubectl(&gone).done();
+    }
+
+    fn apply_chart(&self, command: &str, values: &[&str]) {
         let watch = format!("watchNamespaces={{{}}}", self.namespace);
         let mut helm = Command::new("helm");
-        helm.args([
-            "install",
-            RELEASE,
-            CHART,
-            "--namespace",
-            &self.namespace,
-            "--wait",
-            "--timeout",
-            "90s",
-        ])
-        // The scenarios' own installation of the definition is not the release's.
-        .args(["--set", "crds.install=false", "--set", &watch])
-        .args(values.iter().flat_map(|value| ["--set", value]));
-        self.has_release.set(true);
+        helm.args([command, RELEASE, CHART, "--namespace", &self.namespace])
+            .args(["--wait", "--timeout", "90s"])
+            .args(if command == "upgrade" {
+                &["--reuse-values"][..]
+            } else {
+                &[]
+            })
+            // The scenarios' own installation of the definition is not the release's.
+            .args(["--set", "crds.install=false", "--set", &watch])
+            .args(values.iter().flat_map(|value| ["--set", value]));
         kubectl::run(&mut helm, "").done();
     }
 
-    /// Removes what the chart has installed, in the namespace and beside it.
-    pub(super) fn uninstall_chart(&self) {
+    /// Uninstalls the release, as a user does.
+    pub fn uninstall_chart(&self) -> kubectl::Output {
+        let mut helm = Command::new("helm");
+        helm.args(["uninstall", RELEASE, "--namespace", &self.namespace, "--timeout", "90s"]);
+        kubectl::run(&mut helm, "")
+    }
+
+    /// Removes what the chart has installed, in the namespace and beside it, and is still there.
+    pub(super) fn remove_chart(&self) {
         if self.has_release.get() {
-            kubectl::run(
-                Command::new("helm").args(["uninstall", RELEASE, "--namespace", &self.namespace]),
-                "",
-            );
+            let mut helm = Command::new("helm");
+            helm.args(["uninstall", RELEASE, "--namespace", &self.namespace, "--no-hooks"]);
+            kubectl::run(&mut helm, "");
         }
+    }
+
+    /// The operator's Roles.
+    pub fn roles(&self) -> Vec<Value> {
+        let mine = ["get", "roles", "--output", "json"];
+        let mut roles: Value = serde_json::from_str(&self.kubectl(&mine).done()).unwrap();
+        std::mem::take(roles["items"].as_array_mut().unwrap())
     }
 
     /// Takes one right from the operator and waits until it is gone.
     pub async fn revoke(&self, resource: &str, verb: &str) {
-        let mut role: Value =
-            serde_json::from_str(&self.kubectl(&["get", "role", ACCOUNT, "--output", "json"]).done()).unwrap();
-        for rule in role["rules"].as_array_mut().unwrap() {
-            if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
-                // A rule needs a verb; this one does nothing.
-                let verbs = rule["verbs"].as_array_mut().unwrap();
-                verbs.retain(|one| one != verb);
-                verbs.push(json!("none"));
+        let mut questions = Vec::new();
+        for mut role in self.roles() {
+            for rule in role["rules"].as_array_mut().unwrap() {
+                if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
+                    questions.push(question(rule, resource));
+                    // A rule needs a verb; this one does nothing.
+                    let verbs = rule["verbs"].as_array_mut().unwrap();
+                    verbs.retain(|one| one != verb);
+                    verbs.push(json!("none"));
+                }
             }
+            self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         }
-        self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         let account = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
         self.eventually("the right to be gone", async || {
-            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-            let subresource = format!("--subresource={subresource}");
-            let answer = self.kubectl(&["auth", "can-i", verb, resource, &subresource, "--as", &account]);
-            (answer.stdout.trim() == "no").then_some(())
+            let has_any = questions.iter().any(|(resource, subresource)| {
+                let answer = self.kubectl(&["auth", "can-i", verb, resource, subresource, "--as", &account]);
+                answer.stdout.trim() != "no"
+            });
+            (!has_any).then_some(())
         })
         .await;
     }
@@ -156,6 +186,12 @@ impl Scenario {
     /// Starts the scenario's operator.
     pub fn start_operator(&self) {
         let operator = self.another_operator();
+        self.operator.replace(Some(operator));
+    }
+
+    /// Starts the scenario's operator as the only replica, with a lease.
+    pub fn start_replica(&self) {
+        let operator = self.replica(LOG);
         self.operator.replace(Some(operator));
     }
 
@@ -240,6 +276,11 @@ impl Scenario {
         proxy
     }
 
+    /// The proxy that was put there.
+    pub fn proxied_already(&self) -> &Proxy {
+        self.proxy.get().unwrap()
+    }
+
     /// Starts the operator again where it has ended, as a kubelet would.
     pub fn keep_operator(&self) {
         let has_ended = self
@@ -279,4 +320,17 @@ impl Scenario {
     pub fn operator_log(&self) -> String {
         std::fs::read_to_string(self.path(LOG)).unwrap()
     }
+}
+
+/// What `kubectl auth can-i` is asked about a resource of a rule: the resource, and its subresource.
+fn question(rule: &Value, resource: &str) -> (String, String) {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let group = rule["apiGroups"][0].as_str().filter(|group| !group.is_empty());
+    let group = group.map(|group| format!(".{group}")).unwrap_or_default();
+    let name = rule["resourceNames"][0].as_str();
+    let name = name.map(|name| format!("/{name}")).unwrap_or_default();
+    (
+        format!("{resource}{group}{name}"),
+        format!("--subresource={subresource}"),
+    )
 }

@@ -1,8 +1,10 @@
 //! The fault matrix: what goes wrong at which moment of a session's life. Every cell ends with the workload as it was, and
 //! with its template restored in time. `make faults` runs all of it and prints the table.
 
+mod alone;
 mod api;
 mod kills;
+mod workload;
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,11 @@ const LATEST: Duration = Duration::from_secs(60);
 enum Ending {
     Stopped,
     Deleted,
+}
+
+/// The workload of most cells.
+fn manifest(kind: TargetKind) -> Value {
+    of_kind(kind, deployment("orders", &literal()))
 }
 
 /// What cells of the matrix have in common: a workload named `orders`, and the sessions that are tried on it.
@@ -46,9 +53,12 @@ struct Lived {
 impl<'a> Matrix<'a> {
     /// Deploys the workload. `spec` is merged over a spec that lasts until the session is stopped.
     async fn new(scenario: &'a Scenario, kind: TargetKind, spec: Value, ending: Ending) -> Self {
-        scenario
-            .apply_as("integration-team", &of_kind(kind, deployment("orders", &literal())))
-            .done();
+        Self::of(scenario, kind, spec, ending, manifest(kind)).await
+    }
+
+    /// The same with another manifest.
+    async fn of(scenario: &'a Scenario, kind: TargetKind, spec: Value, ending: Ending, manifest: Value) -> Self {
+        scenario.apply_as("integration-team", &manifest).done();
         scenario.all_rolled_out(kind, "orders").await;
         Self {
             scenario,

@@ -11,10 +11,11 @@ use crate::support::scenario;
 /// Kills at each write for which `concerns` holds. Returns how many there were.
 async fn killed_at_each(matrix: &Matrix<'_>, cell: &str, concerns: fn(&Request) -> bool) -> usize {
     let proxy = matrix.scenario.proxied();
-    let mut kills = 0;
+    let (mut kills, mut sessions) = (0, 0);
     for fault in [Fault::KillBefore, Fault::KillAfter] {
         for number in 0.. {
-            let session = format!("session-{kills}");
+            let session = format!("session-{sessions}");
+            sessions += 1;
             proxy.add(Rule::new(fault, concerns).after(number).times(1));
             matrix.create(&session);
             matrix.captures(&session).await;

@@ -41,7 +41,8 @@ impl Request {
 
     /// Whether it changes a pod template: the flag comes in, or goes.
     pub fn is_of_template(&self) -> bool {
-        self.method == Method::PATCH && self.body.contains("/spec/template")
+        let is_of_workload = self.path.contains("/apis/apps/");
+        is_of_workload && self.method == Method::PATCH && self.body.contains("/spec/template")
     }
 
     /// The resource with its subresource, as in a rule of a role.

@@ -77,10 +77,9 @@ impl Part {
     /// Starts the operator in the way that this part needs.
     fn start(self, scenario: &Scenario) {
         if self == Self::Lease {
-            scenario.start_replica();
-        } else {
-            scenario.start_operator();
+            scenario.use_lease();
         }
+        scenario.start_operator();
     }
 
     async fn run(self, scenario: &Scenario) {
@@ -191,22 +190,48 @@ fn without(part: Part, right: &Right, uses: usize) {
             () = &mut whole => panic!("{part:?} does not need to {right}"),
             () = refused => {}
         }
-        let status = scenario.status("session").await;
-        let told = status
-            .conditions
-            .iter()
-            .find(|condition| condition.reason == "Forbidden");
-        let told = match told {
-            Some(condition) => format!("{} {}: Forbidden", condition.type_, condition.status),
-            None => format!("in the log; session {:?}", status.phase),
+        // Some sessions end all the same, as without events.
+        let (told, is_over) = tokio::select! {
+            told = told(scenario) => (told, false),
+            () = &mut whole => ("in its log only".to_owned(), true),
         };
         scenario.grant_rights();
-        whole.await;
+        // A session that has changed nothing may end at once and say why.
+        let fails = async {
+            while scenario.phases.of("session").last() != Some(&Phase::Failed) {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        let told = tokio::select! {
+            () = &mut whole, if !is_over => told,
+            () = std::future::ready(()), if is_over => told,
+            () = fails, if right.resource == "configmaps" => {
+                scenario.assert_none_has_flag(part.kind(), "orders").await;
+                "session Failed".to_owned()
+            }
+        };
         table::row(
             "rights",
             &[&right.to_string(), &format!("{part:?}"), &uses.to_string(), &told],
         );
     });
+}
+
+/// What the session says of the missing right, where it does within some seconds.
+async fn told(scenario: &Scenario) -> String {
+    for _ in 0..25 {
+        let status = scenario.status("session").await;
+        if let Some(condition) = status
+            .conditions
+            .iter()
+            .find(|condition| condition.reason == "Forbidden")
+        {
+            return format!("{} {}: Forbidden", condition.type_, condition.status);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let status = scenario.status("session").await;
+    format!("in its log; session {:?}", status.phase)
 }
 
 fn name(prefix: &str, part: Part, right: &str) -> String {

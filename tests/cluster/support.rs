@@ -42,6 +42,7 @@ pub struct Scenario {
     directory: TempDir,
     operator: RefCell<Option<Operator>>,
     proxy: OnceCell<Proxy>,
+    has_lease: Cell<bool>,
     has_release: Cell<bool>,
 }
 
@@ -93,6 +94,7 @@ impl Scenario {
             directory: TempDir::new().unwrap(),
             operator: RefCell::default(),
             proxy: OnceCell::default(),
+            has_lease: Cell::default(),
             has_release: Cell::default(),
         }
     }

@@ -112,3 +112,37 @@ fn at_each_write_of_a_clone() {
     let spec = json!({"strategy": "Clone"});
     every_write("killed-clone", TargetKind::Deployment, &spec, Ending::Stopped, 6);
 }
+
+#[test]
+#[ignore = "long: make faults"]
+fn at_the_first_writes_of_the_lease() {
+    scenario("killed-lease", async |scenario| {
+        let matrix = Matrix::new(scenario, TargetKind::Deployment, json!({}), Ending::Stopped).await;
+        scenario.use_lease();
+        let proxy = scenario.proxied();
+        let is_claim = |request: &Request| request.is_of_lease() && request.method != axum::http::Method::GET;
+        // It is taken, and renewed; whoever comes next waits until it is over.
+        for (number, fault) in [0, 1, 2]
+            .into_iter()
+            .flat_map(|number| [(number, Fault::KillBefore), (number, Fault::KillAfter)])
+        {
+            let session = format!("session-{number}-{fault:?}").to_lowercase();
+            proxy.add(Rule::new(fault, is_claim).after(number).times(1));
+            matrix.create(&session);
+            matrix.captures(&session).await;
+            scenario
+                .eventually("the operator to be killed", async || {
+                    scenario.keep_operator();
+                    (proxy.hits() == 1).then_some(())
+                })
+                .await;
+            let lived = matrix.ends(&session).await;
+            let request = proxy.clear().remove(0);
+            matrix.note(
+                "Lease",
+                &format!("operator {fault}, write {}: {request}", number + 1),
+                &lived,
+            );
+        }
+    });
+}

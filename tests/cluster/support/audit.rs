@@ -1,5 +1,6 @@
 //! What the operator has asked the API server for, as the API server's audit log tells it.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
@@ -31,8 +32,9 @@ impl fmt::Display for Right {
 /// The audit log from a moment on, of one scenario's operator.
 pub struct Audit {
     path: PathBuf,
-    begin: u64,
     user: String,
+    /// How far it was read, and what was found there.
+    read: RefCell<(u64, Vec<Answer>)>,
 }
 
 /// A request that was answered.
@@ -51,27 +53,29 @@ impl Audit {
         let path = kubeconfig.with_file_name("log").join("audit.log");
         let begin = path.metadata().unwrap().len();
         let user = format!("system:serviceaccount:{}:{ACCOUNT}", scenario.namespace);
-        Self { path, begin, user }
+        let read = RefCell::new((begin, Vec::new()));
+        Self { path, user, read }
     }
 
     /// The answers so far.
     pub fn answers(&self) -> Vec<Answer> {
+        let mut read = self.read.borrow_mut();
+        let (position, answers) = &mut *read;
         let mut file = File::open(&self.path).unwrap();
-        // A log that has become shorter was rotated.
-        let begin = if file.metadata().unwrap().len() < self.begin {
-            0
-        } else {
-            self.begin
-        };
-        file.seek(SeekFrom::Start(begin)).unwrap();
+        if file.metadata().unwrap().len() < *position {
+            // It was rotated.
+            *position = 0;
+        }
+        file.seek(SeekFrom::Start(*position)).unwrap();
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
         // The last line may not be complete.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let own = whole.lines().filter(|line| line.contains(&self.user));
-        own.filter_map(|line| answer(&serde_json::from_str(line).ok()?, &self.user))
-            .collect()
+        bytes.truncate(memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1));
+        *position += bytes.len() as u64;
+        let text = String::from_utf8_lossy(&bytes);
+        let own = text.lines().filter(|line| line.contains(&self.user));
+        answers.extend(own.filter_map(|line| answer(&serde_json::from_str(line).ok()?, &self.user)));
+        answers.clone()
     }
 }
 

@@ -185,14 +185,17 @@ impl Scenario {
 
     /// Starts the scenario's operator.
     pub fn start_operator(&self) {
-        let operator = self.another_operator();
+        let operator = if self.has_lease.get() {
+            self.replica(LOG)
+        } else {
+            self.another_operator()
+        };
         self.operator.replace(Some(operator));
     }
 
-    /// Starts the scenario's operator as the only replica, with a lease.
-    pub fn start_replica(&self) {
-        let operator = self.replica(LOG);
-        self.operator.replace(Some(operator));
+    /// From now on the scenario's operator acts only while it holds the lease.
+    pub fn use_lease(&self) {
+        self.has_lease.set(true);
     }
 
     /// Kills the operator in each phase of a session that is new, and makes sure that it completes all the same.

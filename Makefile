@@ -27,7 +27,7 @@ test-all: ## Run make test, the page in a browser, every cell of the fault matri
 	@$(MAKE) --no-print-directory test browser faults lab
 
 .PHONY: faults
-faults: ## Make everything fail around a session on a cluster of its own, and print the tables; 20 minutes
+faults: ## Make everything fail around a session on a cluster of its own, and print the tables; 25 minutes
 	@tests/faults.sh
 
 .PHONY: browser

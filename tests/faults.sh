@@ -34,7 +34,7 @@ table() { # name, heading…
 	} | column -t -s $'\t'
 }
 
-echo 'Faults (about 20 minutes on two cores)'
+echo 'Faults (about 25 minutes on two cores)'
 step 'Kubernetes, etcd, CoreDNS, Helm' tests/cluster/build.sh
 step 'Test image' tests/images/build.sh
 images=$(tests/images/build.sh 2>/dev/null | tail -n 1)
@@ -48,9 +48,13 @@ binary=$(cargo test --quiet --no-run --test cluster --message-format=json 2>/dev
 step 'Broken log streams under load' cluster_tests reconnects --test-threads 1 || failed=1
 step 'Rights, each taken away in turn' cluster_tests grants --test-threads 1 || failed=1
 step 'Kills, API faults, workloads' cluster_tests --skip alone --skip reconnects --skip grants --test-threads 4 || failed=1
+# Much of what others do to a workload and a session is a scenario of make test: its rows are shown as well.
+step 'Scenarios of make test' tests/cluster/enter.sh "$cluster" "$binary" meanwhile leftovers leadership endings drift:: crash rights \
+	--test-threads 4 || failed=1
 step 'Whole servers' cluster_tests alone --test-threads 1 || failed=1
 
 table faults Cell 'What was done' Outcome 'Template (s)' 'Restored (s)'
+table scenarios Scenario 'Whole (s)'
 table reconnects Log 'Streams opened' Written Read Gaps
 table rights Right 'Needed by' Requests 'Without it'
 exit "$failed"

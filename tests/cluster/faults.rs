@@ -19,6 +19,8 @@ use crate::support::workloads::{deployment, literal, of_kind};
 /// How long the template may keep the flag after a session's end while the API server answers.
 const LATEST: Duration = Duration::from_secs(60);
 
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// How a session comes to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -75,16 +77,19 @@ impl<'a> Matrix<'a> {
         self.scenario.create_session(session, "orders", &spec);
     }
 
-    /// Waits until the session captures, or has ended early.
+    /// Waits until the session captures, or has ended early. A watch that has fallen silent is noticed after more than a
+    /// minute, and opened again within half of one when it has broken often.
     async fn captures(&self, session: &str) {
-        let what = format!("session {session} to capture");
-        self.scenario
-            .eventually(&what, async || {
-                self.scenario.keep_operator();
-                let phase = self.scenario.session(session).await?.status?.phase;
-                (phase >= Phase::Capturing).then_some(())
-            })
-            .await;
+        let begin = Instant::now();
+        let captures = async || {
+            let status = self.scenario.session(session).await.and_then(|session| session.status);
+            status.is_some_and(|status| status.phase >= Phase::Capturing)
+        };
+        while !captures().await {
+            self.scenario.keep_operator();
+            assert!(begin.elapsed() < 3 * LATEST, "waited in vain for {session} to capture");
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
     }
 
     /// Ends the session and waits until it is over and let go; then the workload has to be what it was.
@@ -118,8 +123,9 @@ impl<'a> Matrix<'a> {
             let found = scenario.session(session).await;
             let is_held = found.as_ref().is_some_and(|session| {
                 let has_finalizer = session.metadata.finalizers.as_ref().is_some_and(|all| !all.is_empty());
+                let is_finished = session.status.as_ref().is_some_and(|status| status.phase.is_finished());
                 // One with a time to live is gone in the end.
-                has_finalizer || session.spec.ttl_after_finished.is_some()
+                has_finalizer || !is_finished || session.spec.ttl_after_finished.is_some()
             });
             if let Some(template) = template.filter(|_| !is_held) {
                 let status = found.and_then(|session| session.status);
@@ -131,7 +137,7 @@ impl<'a> Matrix<'a> {
                 };
             }
             assert!(begin.elapsed() < 3 * LATEST, "waited in vain for the end of {session}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 

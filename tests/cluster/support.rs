@@ -61,6 +61,7 @@ pub fn scenario(name: &str, body: impl AsyncFnOnce(&Scenario)) {
         .enable_all()
         .build()
         .unwrap();
+    let begin = Instant::now();
     let outcome = runtime.block_on(async {
         let scenario = Scenario::new(name).await;
         let whole = async {
@@ -71,6 +72,9 @@ pub fn scenario(name: &str, body: impl AsyncFnOnce(&Scenario)) {
         let outcome = AssertUnwindSafe(whole).catch_unwind().await;
         if outcome.is_err() {
             scenario.explain();
+        } else if let Some(test) = std::thread::current().name() {
+            let seconds = format!("{:.1}", begin.elapsed().as_secs_f64());
+            table::row("scenarios", &[&test.replace("::", ": ").replace('_', " "), &seconds]);
         }
         scenario.remove();
         outcome
@@ -185,14 +189,11 @@ impl Scenario {
             self.kubectl(&["patch", session, "--type", "merge", "--patch", &without]);
         }
         self.remove_chart();
-        let policies = "validatingadmissionpolicybindings,validatingadmissionpolicies";
-        kubectl(&[
-            "delete",
-            policies,
-            "--selector",
-            &format!("scenario={}", self.namespace),
-            "--wait=false",
-        ]);
+        for kind in ["validating", "mutating"] {
+            let policies = format!("{kind}admissionpolicybindings,{kind}admissionpolicies");
+            let own = format!("scenario={}", self.namespace);
+            kubectl(&["delete", &policies, "--selector", &own, "--wait=false"]);
+        }
         kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
     }
 

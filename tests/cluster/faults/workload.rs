@@ -57,7 +57,7 @@ fn scaled_to_nothing_and_up_again() {
             scenario.settled("orders").await;
             assert_eq!(scenario.status("session").await.phase, Phase::Capturing);
         }
-        let lived = matrix.ends("session").await;
+        let lived = ends_after(&matrix, async || {}).await;
         completed(&lived);
         matrix.note(CELL, "scaled to 0 and up", &lived);
     });
@@ -249,5 +249,43 @@ fn same_manifest_applied_after_the_end() {
             "applied again after its end, and with a changed spec",
             &lived,
         );
+    });
+}
+
+#[test]
+#[ignore = "long: make faults"]
+fn admission_that_takes_the_flag_out_at_once() {
+    scenario("admission-strips", async |scenario| {
+        let matrix = matrix(scenario).await;
+        scenario.install_rewriting("'-Da=1 -Db=2'", "-Da=1 -Db=2").await;
+        let begin = Instant::now();
+        matrix.create("session");
+        let lived = matrix.is_over("session", begin).await;
+        let failure = lived.status.as_ref().unwrap().failure.clone().unwrap();
+        assert_eq!(failure.reason, "DriftReverted");
+        scenario.assert_as_before("orders", &matrix.before).await;
+        matrix.note("Admission", "rewrites the change: takes the flag out", &lived);
+    });
+}
+
+#[test]
+#[ignore = "long: make faults"]
+fn admission_that_adds_to_what_is_written() {
+    scenario("admission-adds", async |scenario| {
+        let matrix = matrix(scenario).await;
+        let value = "object.spec.template.spec.containers[0].env[1].value + ' -Dadded=1'";
+        scenario
+            .install_rewriting(value, "-Djavax.net.debug=ssl -Dadded=1")
+            .await;
+        matrix.create("session");
+        matrix.captures("session").await;
+        assert_eq!(scenario.status("session").await.phase, Phase::Capturing);
+        let lived = ends_after(&matrix, async || {}).await;
+        completed(&lived);
+        let deployment = json!(scenario.deployments().get("orders").await.unwrap());
+        let environment = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        // As whoever edits it in between: their part stays.
+        assert_eq!(environment[1]["value"], "-Da=1 -Db=2 -Dadded=1");
+        matrix.note("Admission", "rewrites the change: adds to it", &lived);
     });
 }

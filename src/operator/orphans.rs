@@ -289,11 +289,7 @@ async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
             })
         };
         let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), namespace);
-        let sessions = match sessions.list(&ListParams::default()).await {
-            // The definition of the kind itself is gone.
-            Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
-            sessions => sessions?.items,
-        };
+        let sessions = observe::existing(sessions.list(&ListParams::default()).await.map(|list| list.items))?;
         if sessions.iter().any(is_about_to) {
             return Ok(true);
         }

@@ -17,6 +17,10 @@ pub struct Tracker {
     settled: Vec<Handshake>,
     knowledge: Knowledge,
     clock: u64,
+    /// More handshakes were followed than are kept.
+    overflowed: bool,
+    /// The error that follows is the first that is printed of a connection.
+    begun: bool,
     transcripts: bool,
     /// What the event at hand adds to the transcript of the handshake that takes it.
     entry: Option<(Entry, Option<Sender>)>,
@@ -59,6 +63,10 @@ impl Tracker {
             }
             Kind::Seen(certificates) => {
                 self.knowledge.saw(&certificates);
+                false
+            }
+            Kind::Begun => {
+                self.begun = true;
                 false
             }
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
@@ -185,6 +193,7 @@ impl Tracker {
     fn begin(&mut self, side: Option<Side>, origin: &Origin) -> usize {
         if self.followed.len() == FOLLOWED {
             let ended = |handshake: &Handshake| (handshake.outcome == Outcome::Open, handshake.active);
+            self.overflowed = true;
             if let Some(index) = (0..FOLLOWED).min_by_key(|index| ended(&self.followed[*index])) {
                 self.settled.push(self.followed.remove(index));
             }
@@ -426,6 +435,57 @@ impl Tracker {
         changed
     }
 
+    /// A connection that has only begun fails before any hello: a handshake of its own, unless its thread has another one under way.
+    fn fails_at_once(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        // A client would have shown its ClientHello first.
+        let waited = failure.received || failure.is_transport() || is_not_tls(failure);
+        let on_thread = self
+            .followed
+            .iter()
+            .filter(|handshake| handshake.runs_on(&origin.thread_id, &origin.thread))
+            .max_by_key(|handshake| handshake.active);
+        let free = on_thread.is_none_or(|handshake| handshake.outcome == Outcome::Failed);
+        if !free || !(waited || failure.says("No appropriate protocol")) {
+            return None;
+        }
+        // The beginning tells no thread: it may have been another connection's.
+        let rivals = self.overflowed
+            || self
+                .followed
+                .iter()
+                .any(|handshake| handshake.outcome != Outcome::Failed);
+        let side = side_told(failure).or_else(|| waited.then_some(Side::Server));
+        let index = self.begin(side, origin);
+        self.followed[index].uncertain = rivals;
+        Some(index)
+    }
+
+    /// Legacy layouts print a fatal alert of this end and the exception that goes with it apart, in either order.
+    fn other_half(&self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        if !origin.thread_id.is_empty() || failure.received {
+            return None;
+        }
+        let bare = |failure: &Failure| failure.message.is_empty() && failure.thrown.chain.is_empty();
+        if bare(failure) {
+            return self.here(origin, Outcome::Failed);
+        }
+        let waits = |handshake: &Handshake| {
+            handshake.outcome == Outcome::Failed
+                && handshake.runs_on(&origin.thread_id, &origin.thread)
+                && handshake
+                    .failure
+                    .as_ref()
+                    .is_some_and(|known| !known.received && bare(known))
+        };
+        let waiting = self
+            .followed
+            .iter()
+            .enumerate()
+            .filter(|(_, handshake)| waits(handshake));
+        let (index, _) = waiting.min_by_key(|(_, handshake)| handshake.active)?;
+        failure.alert.is_none().then_some(index)
+    }
+
     /// A connection logs one fatal error of its own (`TransportContext.fatal`, before 8u272 `SSLEngineImpl.fatal`): a second one on a thread that serves an
     /// engine's tasks is that of a handshake which went on elsewhere since.
     fn begun_after_failure(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
@@ -449,6 +509,14 @@ impl Tracker {
 
     /// The handshake that an error ends; one of its own if the log shows no other.
     fn fails(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        if std::mem::take(&mut self.begun)
+            && let Some(index) = self.fails_at_once(failure, origin)
+        {
+            return Some(index);
+        }
+        if let Some(index) = self.other_half(failure, origin) {
+            return Some(index);
+        }
         if let Some(next) = self.begun_after_failure(failure, origin) {
             return Some(next);
         }
@@ -541,8 +609,7 @@ impl Tracker {
             || failure.thrown.has("SSLHandshakeException")
             || failure.says("plaintext connection?");
         // A client would have shown its ClientHello first.
-        let waited =
-            failure.is_transport() || failure.says("plaintext connection?") || failure.says("unrecognized SSL message");
+        let waited = failure.is_transport() || is_not_tls(failure);
         let side = side.or_else(|| waited.then_some(Side::Server));
         (alone && !failure.message.is_empty()).then(|| self.begin(side, origin))
     }
@@ -578,6 +645,11 @@ fn unencrypted_alert(thrown: &Thrown) -> Option<&str> {
         .iter()
         .find_map(|link| link.message.strip_prefix(ALERT))
         .map(str::trim)
+}
+
+/// Whether what came in was no TLS.
+fn is_not_tls(failure: &Failure) -> bool {
+    failure.says("plaintext connection?") || failure.says("unrecognized SSL message")
 }
 
 /// Which end this is, by the stack or by what only one end says.

@@ -78,7 +78,7 @@ impl Entry {
                 });
                 (Step::Error { message, alert: None }, None)
             }
-            Kind::NoServerKey | Kind::TrustStore(_) | Kind::Seen(_) | Kind::KeyMaterial => return None,
+            Kind::NoServerKey | Kind::TrustStore(_) | Kind::Seen(_) | Kind::Begun | Kind::KeyMaterial => return None,
         };
         let entry = Self {
             step,

@@ -126,6 +126,8 @@ pub enum Kind {
     Seen(Vec<Certificate>),
     /// A session ticket came in after the handshake: the server has accepted this client (RFC 8446 §4.6.1).
     Ticket,
+    /// A connection has begun, and what follows on its thread is the first that is printed of it: no hello came before.
+    Begun,
     /// The key material of a legacy log begins; nothing of it is ever kept.
     KeyMaterial,
 }
@@ -175,6 +177,8 @@ impl ClientHello {
 /// A ServerHello (RFC 8446 §4.1.3), as far as a diagnosis needs it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerHello {
+    /// The random in lower-case hex.
+    pub random: String,
     /// The version it selects.
     pub version: String,
     /// The session id in lower-case hex.

@@ -5,12 +5,14 @@
 
 mod announced;
 mod fields;
+mod finishing;
 mod threaded;
 
 use std::collections::VecDeque;
 
 use self::announced::Announced;
 use self::fields::{broken_off, client_hello, request, server_hello};
+use self::finishing::Finishing;
 use self::threaded::{alert, alert_name, split_thread};
 use super::certificate::Certificates;
 use super::payload::{line_of, link};
@@ -41,6 +43,8 @@ struct Block {
 )]
 #[derive(Debug, Default)]
 struct Context {
+    /// Which end this is follows from a hello, and is no guess.
+    told: bool,
     /// This end is the server.
     server: bool,
     /// The server has said all it has to say: what follows is the client's.
@@ -76,8 +80,7 @@ pub(super) struct Legacy {
     thread: String,
     /// Threads that read a handshake record whose messages have not been printed yet.
     fresh: VecDeque<String>,
-    /// Threads that changed their cipher: they print their Finished next.
-    finishing: VecDeque<String>,
+    finishing: Finishing,
     /// Threads whose ClientHello was this end's own.
     clients: VecDeque<String>,
     /// Randoms of this end's own `ClientHello`s: an engine's log prints them again as received by the other end.
@@ -194,7 +197,7 @@ impl Legacy {
         } else if name.starts_with("Finished") {
             self.begin(Body::Finished, line, number);
         } else if name.starts_with("ServerHelloDone") {
-            self.take_fresh();
+            self.take_if_read(false);
             self.context.hello_done = true;
             self.emit(
                 Kind::Progress { client: None },
@@ -206,7 +209,7 @@ impl Legacy {
             || name.starts_with("CertificateVerify")
             || name.starts_with("HelloRequest")
         {
-            self.take_fresh();
+            self.take_if_read(!name.contains("ServerKeyExchange") && !name.starts_with("HelloRequest"));
             self.emit(
                 Kind::Progress { client: None },
                 number,
@@ -226,19 +229,20 @@ impl Legacy {
         true
     }
 
+    /// The same for a message that only one end sends, unless that is this one.
+    fn take_if_read(&mut self, from_client: bool) -> bool {
+        (!self.context.told || from_client == self.context.server) && self.take_fresh()
+    }
+
     fn begin(&mut self, body: Body, line: &[u8], number: u64) {
         let read = match &body {
             Body::ClientHello(_) => self.client_hello_read(),
             Body::ServerHello(_) => self.server_hello_read(),
-            _ => self.take_fresh().then_some(true),
+            Body::Finished => self.finished_read(),
+            Body::Chain(_) => self.take_if_read(self.context.hello_done).then_some(true),
+            Body::Request { .. } => self.take_if_read(false).then_some(true),
+            Body::Seen(_) | Body::FatalError { .. } => None,
         };
-        if matches!(body, Body::Finished)
-            && read.is_none()
-            && let Some(thread) = self.finishing.pop_front()
-        {
-            self.thread = thread;
-            self.context.finished = false;
-        }
         self.block = Some(Block {
             body,
             read,
@@ -247,9 +251,21 @@ impl Legacy {
         });
     }
 
+    fn finished_read(&mut self) -> Option<bool> {
+        let Some((thread, own)) = self.finishing.next() else {
+            return self.take_fresh().then_some(true);
+        };
+        self.thread = thread;
+        Some(!own)
+    }
+
     fn client_hello_read(&mut self) -> Option<bool> {
         if self.announced.client_hello() {
             return Some(false);
+        }
+        if self.fresh.is_empty() && self.announced.only_server() {
+            self.thread.clone_from(&self.reader);
+            return Some(true);
         }
         let own = self.fresh.front().is_none_or(|thread| self.clients.contains(thread));
         (!own && self.take_fresh()).then_some(true)
@@ -300,17 +316,15 @@ impl Legacy {
         }
         let first = self.announced.first_of(&thread, &text);
         if let Some(record) = text.strip_prefix("READ: ") {
-            if record.contains("Handshake") {
-                self.finishing.retain(|known| *known != thread);
+            if !self.finishing.read(&thread, record) && record.contains("Handshake") {
                 self.reader.clone_from(&thread);
                 remember(&mut self.fresh, thread);
             }
         } else if let Some(record) = text.strip_prefix("WRITE: ") {
             self.writes = true;
             self.fresh.retain(|known| *known != thread);
-            if record.contains("Change Cipher Spec") {
-                remember(&mut self.finishing, thread.clone());
-            } else if record.contains("andshake") || record.contains("hello") {
+            self.finishing.written(&thread, record);
+            if record.contains("andshake") || record.contains("hello") {
                 self.send(&thread, emit);
             }
             self.thread = thread;
@@ -453,6 +467,7 @@ impl Legacy {
                 }
                 let sender = if fresh { Sender::Peer } else { Sender::This };
                 self.context = Context {
+                    told: true,
                     server: fresh,
                     ..Context::default()
                 };
@@ -485,6 +500,7 @@ impl Legacy {
                     self.context = Context::default();
                 } else {
                     self.context = Context {
+                        told: true,
                         server: !fresh,
                         ..Context::default()
                     };
@@ -520,7 +536,7 @@ impl Legacy {
             }
             Body::Seen(certificates) => Kind::Seen(certificates.into_found()),
             Body::Finished => {
-                let sender = if fresh || self.context.finished {
+                let sender = if read.unwrap_or(self.context.finished) {
                     Sender::Peer
                 } else {
                     Sender::This

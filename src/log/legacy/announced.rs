@@ -9,6 +9,8 @@ pub(super) struct Announced {
     server_hellos: u8,
     /// This log has announced a hello, so it does not lack these lines.
     told: bool,
+    /// It has announced a ClientHello.
+    client: bool,
     /// A ClientHello that came in is being answered.
     answering: bool,
     beginning: Beginning,
@@ -31,6 +33,7 @@ impl Announced {
         if begins(&[b"%% No cached client session", b"%% Client cached "]) {
             self.client_hellos = self.client_hellos.saturating_add(1);
             self.told = true;
+            self.client = true;
         } else if begins(&[b"%% Negotiating:", b"%% Resuming "]) {
             self.server_hellos = self.server_hellos.saturating_add(1);
             self.told = true;
@@ -45,6 +48,11 @@ impl Announced {
         let announced = self.client_hellos > 0;
         self.client_hellos = self.client_hellos.saturating_sub(1);
         announced
+    }
+
+    /// Whether the log has announced hellos, and none of a client.
+    pub(super) fn only_server(&self) -> bool {
+        self.told && !self.client
     }
 
     /// A ClientHello came in: what follows is the answer.

@@ -238,7 +238,7 @@ impl Legacy {
         let read = match &body {
             Body::ClientHello(_) => self.client_hello_read(),
             Body::ServerHello(_) => self.server_hello_read(),
-            Body::Finished => self.finished_read(),
+            Body::Finished => self.finished_read(number),
             Body::Chain(_) => self.take_if_read(self.context.hello_done).then_some(true),
             Body::Request { .. } => self.take_if_read(false).then_some(true),
             Body::Seen(_) | Body::FatalError { .. } => None,
@@ -251,8 +251,8 @@ impl Legacy {
         });
     }
 
-    fn finished_read(&mut self) -> Option<bool> {
-        let Some((thread, own)) = self.finishing.next() else {
+    fn finished_read(&mut self, number: u64) -> Option<bool> {
+        let Some((thread, own)) = self.finishing.next(number) else {
             return self.take_fresh().then_some(true);
         };
         self.thread = thread;
@@ -316,14 +316,14 @@ impl Legacy {
         }
         let first = self.announced.first_of(&thread, &text);
         if let Some(record) = text.strip_prefix("READ: ") {
-            if !self.finishing.read(&thread, record) && record.contains("Handshake") {
+            if !self.finishing.read(&thread, record, number) && record.contains("Handshake") {
                 self.reader.clone_from(&thread);
                 remember(&mut self.fresh, thread);
             }
         } else if let Some(record) = text.strip_prefix("WRITE: ") {
             self.writes = true;
             self.fresh.retain(|known| *known != thread);
-            self.finishing.written(&thread, record);
+            self.finishing.written(&thread, record, number);
             if record.contains("andshake") || record.contains("hello") {
                 self.send(&thread, emit);
             }

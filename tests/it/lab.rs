@@ -103,12 +103,33 @@ fn range(text: &str) -> Range {
 }
 
 /// What one end of a scenario must show; the way that a fault of tests/images goes is `-`.
-fn truth_of<'a>(truths: &'a [Truth], scenario: &str, end: &str) -> &'a Truth {
+fn truth_of<'a>(truths: &'a [Truth], logs: &Logs, end: &str) -> &'a Truth {
+    let scenario = &logs.scenario;
     let (fault, way) = scenario.split_once('.').unwrap_or((scenario, "-"));
+    let layout = |of_end: bool, mark: &'static str| {
+        let logs = logs.ends.iter().filter(|(named, _)| (*named == end) == of_end);
+        if logs.map(|(_, log)| log).any(|log| is_legacy(log)) {
+            mark
+        } else {
+            ""
+        }
+    };
+    let (before, behind) = (layout(true, "legacy-"), layout(false, "-with-legacy"));
+    let fits = |truth: &Truth| {
+        let ways = [(before, behind), (before, ""), ("", behind), ("", "")];
+        ways.iter()
+            .any(|(before, behind)| truth.way.matches(&format!("{before}{way}{behind}")))
+    };
     truths
         .iter()
-        .find(|truth| truth.fault == fault && truth.end == end && truth.way.matches(way))
+        .find(|truth| truth.fault == fault && truth.end == end && fits(truth))
         .unwrap_or_else(|| panic!("tests/lab/truth.tsv says nothing about {scenario}, {end}"))
+}
+
+/// Whether a JVM before 8u272 printed the log.
+fn is_legacy(log: &[u8]) -> bool {
+    let holds = |text: &[u8]| log.windows(text.len()).any(|part| part == text);
+    holds(b"%% Initialized:") && !holds(b"javax.net.ssl|")
 }
 
 fn compare(truth: &Truth, report: &Report) -> Verdict {
@@ -233,7 +254,7 @@ fn every_fault_on_every_jvm() {
     for (number, logs) in all.iter().enumerate() {
         let Logs { jvm, scenario, ends } = logs;
         for (end, log) in ends {
-            let truth = truth_of(&truths, scenario, end);
+            let truth = truth_of(&truths, logs, end);
             let plain = report(log);
             let verdict = compare(truth, &plain);
             if !verdict.is_right() {
@@ -287,7 +308,7 @@ fn joined(truths: &[Truth], logs: &Logs) -> Option<String> {
     let accepted = |finding: &Finding| {
         ["client", "server"]
             .iter()
-            .any(|end| truth_of(truths, &logs.scenario, end).causes.contains(&finding.cause))
+            .any(|end| truth_of(truths, logs, end).causes.contains(&finding.cause))
     };
     let surest = |report: &Report, side: Side| {
         let of_side = report.findings.iter().filter(|finding| finding.side == side);

@@ -18,6 +18,11 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
              nearly every server has, so a missing cipher suite is not the first thing to suspect.",
             listed(&case.offered_suites())
         ),
+        "handshake_failure" if case.is_server() && case.handshake.client_hello.is_none() => {
+            "No ClientHello came before it: a client that finds nothing to offer says so, and older Java clients do where none of their \
+             versions and cipher suites is enabled. The client's log can tell."
+                .to_owned()
+        }
         "handshake_failure" => {
             "The other end gave up after the hellos: authentication or key exchange did not suit it.".to_owned()
         }

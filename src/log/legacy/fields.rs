@@ -1,5 +1,6 @@
 //! What the lines of a block say.
 
+use super::threaded::split_thread;
 use crate::log::hello::list;
 use crate::log::{ClientHello, ServerHello};
 
@@ -96,8 +97,16 @@ fn bytes_hex(text: &str) -> String {
     hex
 }
 
-/// Where another thread's line begins within a list of bytes: such a list is printed byte by byte.
+/// Where another thread's line begins within a list of bytes or a row of a dump: both are printed byte by byte.
 pub(super) fn broken_off(line: &[u8]) -> Option<usize> {
+    match line.first()? {
+        b'R' | b'v' | b'S' => list_broken_off(line),
+        b'0'..=b'9' | b'A'..=b'F' | b'a'..=b'f' => dump_broken_off(line),
+        _ => None,
+    }
+}
+
+fn list_broken_off(line: &[u8]) -> Option<usize> {
     let listed = [&b"RandomCookie:"[..], b"verify_data:", b"Session ID:"];
     if !listed.iter().any(|name| line.starts_with(name)) {
         return None;
@@ -111,6 +120,26 @@ pub(super) fn broken_off(line: &[u8]) -> Option<usize> {
     line.get(end).is_some_and(|byte| *byte != b'}').then_some(end)
 }
 
+/// `0000: 47 45 ` and then something else than bytes or what they are as text.
+fn dump_broken_off(line: &[u8]) -> Option<usize> {
+    let (offset, rest) = line.split_at_checked(4)?;
+    if !offset.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let pairs = rest.strip_prefix(b": ").unwrap_or(rest);
+    let row = if pairs.len() == rest.len() {
+        rest
+    } else {
+        let bytes = pairs.chunks_exact(3);
+        let count = bytes
+            .take_while(|pair| pair[0].is_ascii_hexdigit() && pair[1].is_ascii_hexdigit() && pair[2] == b' ')
+            .count();
+        &pairs[3 * count..]
+    };
+    let begins = row.starts_with(b"*** ") || row.starts_with(b"%% ") || split_thread(row).is_some();
+    (begins && !row.starts_with(b" ")).then(|| line.len() - row.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +150,15 @@ mod tests {
         assert_eq!(broken_off(line).map(|at| &line[at..at + 6]), Some(&b"cli-0,"[..]));
         assert_eq!(broken_off(b"RandomCookie:  GMT: 1 bytes = { 1, 2 }"), None);
         assert_eq!(broken_off(b"Session ID:  {}"), None);
+        assert_eq!(broken_off(b"0000*** Finished"), Some(4));
+        assert_eq!(
+            broken_off(b"0010: 03 AB cli-0, READ: TLSv1.2 Alert, length = 2"),
+            Some(12)
+        );
+        assert_eq!(
+            broken_off(b"0000: 47 45 54 20 2F 73 65 63   72 65 74 2D 70 61 74 68  GET /secret-path"),
+            None
+        );
         assert_eq!(random_hex("  GMT: 1 bytes = { 1, "), "");
         assert_eq!(random_hex("  GMT: 1 bytes = { 1, 255 }"), "0000000101ff");
     }

@@ -15,7 +15,7 @@ use self::fields::{broken_off, client_hello, request, server_hello};
 use self::finishing::Finishing;
 use self::threaded::{alert, alert_name, split_thread};
 use super::certificate::Certificates;
-use super::payload::{line_of, link};
+use super::payload::{INTERNAL_CAUSE, line_of, link};
 use super::text::text as lossy;
 use super::{AlertLevel, Certificate, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown};
 
@@ -66,11 +66,22 @@ enum Body {
     },
     Seen(Certificates),
     Finished,
-    /// `fatal error: 46: …`, whose exception stands on the next line.
-    FatalError {
-        alert: String,
+    /// An error whose exception goes on on the next line: `fatal error: 46: …`, or a message of IBM's that names its cause there.
+    Failure {
+        /// The alert of a fatal error.
+        alert: Option<String>,
+        thrown: Thrown,
     },
 }
+
+/// Beginnings of lines that only IBM's provider prints.
+const IBM: [&[u8]; 5] = [
+    b"IBMJSSE",
+    b"JsseJCE:  ",
+    b"JsseJce:  ",
+    b"CipherBox:  ",
+    b"SSLContextImpl:  ",
+];
 
 /// Reads the legacy layouts.
 #[derive(Debug, Default)]
@@ -150,6 +161,10 @@ impl Legacy {
             {
                 self.end_block(emit);
                 self.emit(Kind::KeyMaterial, number, Vec::new(), emit);
+                true
+            }
+            Some(b'I' | b'J' | b'C' | b'S') if IBM.iter().any(|start| line.starts_with(start)) => {
+                self.end_block(emit);
                 true
             }
             _ => self.threaded(line, number, emit) || self.within(line, number, emit),
@@ -241,7 +256,7 @@ impl Legacy {
             Body::Finished => self.finished_read(number),
             Body::Chain(_) => self.take_if_read(self.context.hello_done).then_some(true),
             Body::Request { .. } => self.take_if_read(false).then_some(true),
-            Body::Seen(_) | Body::FatalError { .. } => None,
+            Body::Seen(_) | Body::Failure { .. } => None,
         };
         self.block = Some(Block {
             body,
@@ -305,13 +320,7 @@ impl Legacy {
         };
         let text = lossy(what);
         let thread = lossy(thread).into_owned();
-        if !matches!(
-            self.block,
-            Some(Block {
-                body: Body::FatalError { .. },
-                ..
-            })
-        ) {
+        if !self.awaits_exception() {
             self.end_block(emit);
         }
         let first = self.announced.first_of(&thread, &text);
@@ -335,18 +344,18 @@ impl Legacy {
                 ..Thrown::default()
             };
             let lines = vec![line_of(&lossy(line), number)];
-            Self::emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
+            if exception.trim_end().ends_with(INTERNAL_CAUSE) {
+                self.thread = thread;
+                self.begin_failure(None, thrown, lines, number);
+            } else {
+                Self::emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
+            }
         } else if let Some(error) = text.strip_prefix("fatal error: ") {
             self.failing(&thread, first, number, emit);
             self.thread = thread;
             let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
             let lines = vec![line_of(&lossy(line), number)];
-            self.block = Some(Block {
-                body: Body::FatalError { alert },
-                read: None,
-                number,
-                lines,
-            });
+            self.begin_failure(Some(alert), Thrown::default(), lines, number);
         } else if let Some((direction, alert)) = alert(&text) {
             if alert.level == AlertLevel::Fatal {
                 self.failing(&thread, first, number, emit);
@@ -359,6 +368,22 @@ impl Legacy {
             Self::emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
         }
         true
+    }
+
+    /// Whether the exception of a fatal error is still to come.
+    fn awaits_exception(&self) -> bool {
+        self.block
+            .as_ref()
+            .is_some_and(|block| matches!(&block.body, Body::Failure { thrown, .. } if thrown.chain.is_empty()))
+    }
+
+    fn begin_failure(&mut self, alert: Option<String>, thrown: Thrown, lines: Vec<Line>, number: u64) {
+        self.block = Some(Block {
+            body: Body::Failure { alert, thrown },
+            read: None,
+            number,
+            lines,
+        });
     }
 
     /// A thread's connection fails: what is known of it by then is told first.
@@ -393,19 +418,17 @@ impl Legacy {
             Body::Chain(certificates) | Body::Seen(certificates) => certificates.legacy(line, number),
             Body::Request { authorities, within } => request(&lossy(line), authorities, within),
             Body::Finished => return line.starts_with(b"verify_data"),
-            Body::FatalError { alert } => {
+            Body::Failure { thrown, .. } => {
                 let text = lossy(line);
-                let alert = std::mem::take(alert);
-                let mut lines = std::mem::take(&mut block.lines);
-                self.block = None;
-                let Some(outermost) = link(&text) else { return false };
-                lines.push(line_of(&text, number));
-                let message = outermost.message.clone();
-                let thrown = Box::new(Thrown {
-                    chain: vec![outermost],
-                    ..Thrown::default()
-                });
-                self.emit(Kind::Fatal { alert, message, thrown }, number, lines, emit);
+                let Some(next) = link(text.trim_start()) else {
+                    self.end_block(emit);
+                    return false;
+                };
+                thrown.chain.push(next);
+                block.lines.push(line_of(&text, number));
+                if !text.trim_end().ends_with(INTERNAL_CAUSE) {
+                    self.end_block(emit);
+                }
                 return true;
             }
         };
@@ -547,7 +570,8 @@ impl Legacy {
                     from_client: None,
                 }
             }
-            Body::FatalError { .. } => return,
+            Body::Failure { thrown, .. } if thrown.chain.is_empty() => return,
+            Body::Failure { alert, thrown } => failure(alert, thrown),
         };
         self.emit(kind, number, lines, emit);
     }
@@ -563,6 +587,23 @@ impl Legacy {
             ..Origin::default()
         };
         emit(Event { origin, kind, lines });
+    }
+}
+
+/// What an error says: the outermost exception's message is the record's.
+fn failure(alert: Option<String>, thrown: Thrown) -> Kind {
+    let thrown = Box::new(thrown);
+    match alert {
+        Some(alert) => Kind::Fatal {
+            alert,
+            message: thrown
+                .chain
+                .first()
+                .map(|link| link.message.clone())
+                .unwrap_or_default(),
+            thrown,
+        },
+        None => Kind::Exception(thrown),
     }
 }
 

@@ -173,6 +173,9 @@ fn alert(line: &str, level: &mut AlertLevel, description: &mut String) -> bool {
     true
 }
 
+/// What IBM's certificate path provider ends a line of its messages with; the next line, after a tab, names the cause.
+pub(super) const INTERNAL_CAUSE: &str = "internal cause is:";
+
 /// A line of a throwable: class and message, a cause, or a frame.
 pub(super) fn throwable(line: &[u8], thrown: &mut Thrown) -> bool {
     let line = line.trim_ascii();
@@ -196,6 +199,7 @@ pub(super) fn link(text: &str) -> Option<ThrownBy> {
         .split_once(": ")
         .unwrap_or((text.trim_end_matches('}').trim_end_matches(':'), ""));
     let last = class.rsplit('.').next().unwrap_or(class);
+    // IBM's classes have names like `com.ibm.jsse2.util.h`.
     let named = class.contains('.')
         && !class.contains(' ')
         && class
@@ -203,7 +207,7 @@ pub(super) fn link(text: &str) -> Option<ThrownBy> {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
         && ["Exception", "Error", "Throwable", "Failure", "Timeout"]
             .iter()
-            .any(|end| last.ends_with(end));
+            .any(|end| last.ends_with(end) || class.starts_with("com.ibm.jsse2."));
     if !named {
         return None;
     }

@@ -6,7 +6,11 @@ use crate::log::Certificate;
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let thrown = &case.failure.thrown;
-    if thrown.has("CertificateExpiredException") || case.says("NotAfter: ") {
+    // IBM's provider says so itself, and names the exception beneath on a line of its own.
+    if thrown.has("CertificateExpiredException")
+        || case.says("NotAfter: ")
+        || (!case.failure.received && case.says("The certificate expired at"))
+    {
         return Some(outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired"));
     }
     if thrown.has("CertificateNotYetValidException") || case.says("NotBefore: ") {

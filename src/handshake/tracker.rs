@@ -69,6 +69,7 @@ impl Tracker {
                 self.begun = true;
                 false
             }
+            Kind::ContextFailed(thrown) => self.context_failed(*thrown, &origin, lines),
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
             Kind::InboundClosed => self.inbound_closed(&origin, lines),
             Kind::NoServerKey => {
@@ -380,6 +381,33 @@ impl Tracker {
         self.fail(failure, origin, lines)
     }
 
+    /// A connection was wanted and could not even begin: counted as a handshake that failed, once for all records on the same
+    /// failure.
+    fn context_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+        let known = self.here(origin, Outcome::Failed).is_some_and(|index| {
+            let handshake = &self.followed[index];
+            handshake.client_hello.is_none() && handshake.server_hello.is_none()
+        });
+        if known {
+            return false;
+        }
+        let message = thrown
+            .chain
+            .first()
+            .map(|link| link.message.clone())
+            .unwrap_or_default();
+        let index = self.begin(None, origin);
+        let handshake = &mut self.followed[index];
+        handshake.failure = Some(Failure {
+            message,
+            thrown,
+            ..Failure::default()
+        });
+        handshake.keep(Topic::Failure, lines);
+        handshake.outcome = Outcome::Failed;
+        true
+    }
+
     /// Closing failed: matters only where the server may have refused this client after it had finished.
     fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
         let Some(index) = self.here(origin, Outcome::Succeeded) else {
@@ -496,10 +524,13 @@ impl Tracker {
         if !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
             return None;
         }
+        // Threads of one name, which is all that the legacy layouts tell of them, may fail straight after one another.
+        let legacy = origin.thread_id.is_empty();
         let since: Vec<usize> = (0..self.followed.len())
             .filter(|index| {
                 let handshake = &self.followed[*index];
-                handshake.outcome == Outcome::Open && handshake.side == over.side && handshake.active > over.active
+                let later = handshake.active > over.active || (legacy && handshake.peer_chain.is_some());
+                handshake.outcome == Outcome::Open && handshake.side == over.side && later
             })
             .collect();
         let next = *since.iter().max_by_key(|index| self.followed[**index].active)?;

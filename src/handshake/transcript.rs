@@ -68,7 +68,7 @@ impl Entry {
                 let message = message.clone();
                 (Step::Error { message, alert }, None)
             }
-            Kind::Exception(thrown) | Kind::CloseFailed(thrown) => {
+            Kind::Exception(thrown) | Kind::CloseFailed(thrown) | Kind::ContextFailed(thrown) => {
                 let message = thrown.chain.first().map_or_else(String::new, |link| {
                     if link.message.is_empty() {
                         link.class.clone()

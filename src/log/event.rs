@@ -116,6 +116,8 @@ pub enum Kind {
     Exception(Box<Thrown>),
     /// An exception while this end closed the connection. Good connections end with it as well.
     CloseFailed(Box<Thrown>),
+    /// No context for connections could be made: a key or trust store could not be read.
+    ContextFailed(Box<Thrown>),
     /// `Closing inbound of SSLEngine`: this engine's own code gives up reading, as it does when the connection has ended.
     InboundClosed,
     /// This server has no certificate for a key type that a cipher suite or signature scheme asks for.

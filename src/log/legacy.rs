@@ -74,6 +74,9 @@ enum Body {
     },
 }
 
+/// Beginnings of lines that tell of a context which could not be made; the exception follows.
+const CONTEXT_FAILED: [&[u8]; 2] = [b"SunX509: skip default keystore: ", b"default context init failed: "];
+
 /// Beginnings of lines that only IBM's provider prints.
 const IBM: [&[u8]; 5] = [
     b"IBMJSSE",
@@ -146,6 +149,26 @@ impl Legacy {
                     Kind::NoClientCertificate,
                     number,
                     vec![line_of(&lossy(line), number)],
+                    emit,
+                );
+                true
+            }
+            Some(b'S' | b'd') if CONTEXT_FAILED.iter().any(|start| line.starts_with(start)) => {
+                self.end_block(emit);
+                let text = lossy(line);
+                let said = text.strip_prefix("SunX509: ").unwrap_or(&text);
+                let thrown = Thrown {
+                    chain: said
+                        .split_once(": ")
+                        .and_then(|(_, thrown)| link(thrown))
+                        .into_iter()
+                        .collect(),
+                    ..Thrown::default()
+                };
+                self.emit(
+                    Kind::ContextFailed(Box::new(thrown)),
+                    number,
+                    vec![line_of(&text, number)],
                     emit,
                 );
                 true
@@ -320,7 +343,7 @@ impl Legacy {
         };
         let text = lossy(what);
         let thread = lossy(thread).into_owned();
-        if !self.awaits_exception() {
+        if !self.awaits_exception() && !self.passes_by(&text) {
             self.end_block(emit);
         }
         let first = self.announced.first_of(&thread, &text);
@@ -368,6 +391,19 @@ impl Legacy {
             Self::emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
         }
         true
+    }
+
+    /// Whether a line may be another thread's that the open block has nothing to do with: one that closes connections is, and a
+    /// chain ends with a mark of its own.
+    fn passes_by(&self, what: &str) -> bool {
+        let chain = matches!(
+            &self.block,
+            Some(Block {
+                body: Body::Chain(_),
+                ..
+            })
+        );
+        what.starts_with("called close") || (chain && (what.starts_with("READ: ") || what.starts_with("WRITE: ")))
     }
 
     /// Whether the exception of a fatal error is still to come.

@@ -51,7 +51,9 @@ impl Payload {
                 level: AlertLevel::Fatal,
                 description: String::new(),
             },
-            Message::Fatal { .. } | Message::Exception | Message::CloseFailed => Body::Thrown(Thrown::default()),
+            Message::Fatal { .. } | Message::Exception | Message::CloseFailed | Message::ContextFailed => {
+                Body::Thrown(Thrown::default())
+            }
             _ => Body::Skipped,
         };
         let lines = match message {
@@ -117,6 +119,7 @@ impl Payload {
             },
             (Message::Exception, Body::Thrown(thrown)) => Kind::Exception(Box::new(thrown)),
             (Message::CloseFailed, Body::Thrown(thrown)) => Kind::CloseFailed(Box::new(thrown)),
+            (Message::ContextFailed, Body::Thrown(thrown)) => Kind::ContextFailed(Box::new(thrown)),
             (Message::Simple(kind), _) => kind,
             _ => return None,
         };

@@ -76,8 +76,8 @@ impl Announced {
             Beginning::Somewhere => true,
             Beginning::On(known) => known == thread,
         };
-        // A record of another kind than a handshake's is no message yet.
-        let record = what.starts_with("READ: ") || what.starts_with("WRITE: ");
+        // A record of another kind than a handshake's is no message yet, nor is the end of the input.
+        let record = what.starts_with("READ: ") || what.starts_with("WRITE: ") || what.starts_with("received EOF");
         self.beginning = if first && record && !what.contains("andshake") {
             Beginning::On(thread.to_owned())
         } else {

@@ -15,6 +15,11 @@ pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
         hello.session_id = bytes_hex(id);
     } else if let Some(suites) = text.strip_prefix("Cipher Suites: ") {
         hello.cipher_suites = list(suites);
+        for suite in &mut hello.cipher_suites {
+            if let Some(known) = tls13_suite(suite) {
+                known.clone_into(suite);
+            }
+        }
         return true;
     } else if let Some(extension) = text.strip_prefix("Extension ") {
         if let Some(names) = extension.strip_prefix("server_name, server_name: ") {
@@ -32,8 +37,38 @@ pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
             hello.application_protocols = names.split("][").flat_map(list).collect();
             return true;
         }
+    } else if let Some(versions) = text.strip_prefix("Unsupported extension type_43, data: ") {
+        hello.versions = supported_versions(versions);
+        return true;
     }
     false
+}
+
+/// The name of a cipher suite of TLS 1.3 (RFC 8446 §B.4), which JVMs before 8u272 print as `Unknown 0x13:0x1`.
+fn tls13_suite(printed: &str) -> Option<&'static str> {
+    Some(match printed.strip_prefix("Unknown 0x13:0x")? {
+        "1" => "TLS_AES_128_GCM_SHA256",
+        "2" => "TLS_AES_256_GCM_SHA384",
+        "3" => "TLS_CHACHA20_POLY1305_SHA256",
+        "4" => "TLS_AES_128_CCM_SHA256",
+        "5" => "TLS_AES_128_CCM_8_SHA256",
+        _ => return None,
+    })
+}
+
+/// The versions of `04:03:04:03:03`: after a byte for the length two bytes each (RFC 8446 §4.2.1).
+fn supported_versions(data: &str) -> Vec<String> {
+    let bytes: Vec<&str> = data.trim().split(':').skip(1).collect();
+    let version = |pair: &[&str]| {
+        Some(match pair {
+            ["03", "04"] => "TLSv1.3",
+            ["03", "03"] => "TLSv1.2",
+            ["03", "02"] => "TLSv1.1",
+            ["03", "01"] => "TLSv1",
+            _ => return None,
+        })
+    };
+    bytes.chunks(2).filter_map(version).map(str::to_owned).collect()
 }
 
 /// A line of a ServerHello; answers whether it is worth showing as evidence.
@@ -143,6 +178,21 @@ fn dump_broken_off(line: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_client_of_tls13_offers() {
+        let mut hello = ClientHello::default();
+        client_hello(
+            "Cipher Suites: [Unknown 0x13:0x2, TLS_RSA_WITH_AES_128_CBC_SHA]",
+            &mut hello,
+        );
+        client_hello("Unsupported extension type_43, data: 04:03:04:03:03", &mut hello);
+        assert_eq!(
+            hello.cipher_suites,
+            ["TLS_AES_256_GCM_SHA384", "TLS_RSA_WITH_AES_128_CBC_SHA"]
+        );
+        assert_eq!(hello.offered_versions(), ["TLSv1.3", "TLSv1.2"]);
+    }
 
     #[test]
     fn a_list_that_another_thread_breaks_off() {

@@ -16,7 +16,7 @@ const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// What is missing, in sentences; nothing where an operator works.
 pub async fn missing(client: &Client, settings: &Settings, now: Timestamp) -> Vec<String> {
     let mut missing = Vec::new();
-    for namespace in super::namespaces(settings) {
+    for namespace in super::namespaces(&settings.watch_namespaces) {
         let sessions: Api<TLSDebugSession> = match &namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),

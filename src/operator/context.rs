@@ -9,6 +9,7 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
 
 use super::capture::{Capture, Captured, Wake};
 use super::events;
@@ -24,12 +25,16 @@ use crate::session::TLSDebugSession;
 /// What all reconciles share.
 pub struct Context {
     client: Client,
+    /// The one for log streams, which may be silent.
+    logs: Client,
     scopes: BTreeMap<Option<String>, Scope>,
     pub(super) recorder: Recorder,
     pub(super) requires_policy: bool,
     active: Mutex<HashMap<String, Active>>,
     /// The loops that must never hang.
     pub pulses: Pulses,
+    /// Told when a session is gone that had not ended: it may have left something.
+    pub gone_unfinished: Notify,
     /// Counters for the admin port.
     pub metrics: Metrics,
     /// What is held of the leader lease; `None`: this is the only replica.
@@ -71,15 +76,17 @@ impl Active {
 impl Context {
     /// Nothing runs yet. `scopes` has each namespace that is watched, or all under `None`.
     #[must_use]
-    pub fn new(client: Client, settings: &Settings, scopes: BTreeMap<Option<String>, Scope>) -> Self {
+    pub fn new(client: Client, logs: Client, settings: &Settings, scopes: BTreeMap<Option<String>, Scope>) -> Self {
         let recorder = events::recorder(client.clone(), &settings.identity);
         Self {
             client,
+            logs,
             scopes,
             recorder,
             requires_policy: settings.require_admission_policy,
             active: Mutex::default(),
             pulses: Pulses::default(),
+            gone_unfinished: Notify::new(),
             metrics: Metrics::default(),
             held: None,
         }
@@ -157,7 +164,7 @@ impl Context {
                 Some(injection) => {
                     let container = injection.change.container.clone();
                     let capture = active.capture.get_or_insert_with(|| {
-                        let (client, wake) = (self.client.clone(), scope.wake.clone());
+                        let (client, wake) = (self.logs.clone(), scope.wake.clone());
                         Capture::new(client, session, container, wake, self.metrics.logs.clone())
                     });
                     capture.follow(&observed.remains.pods, session.spec.max_pods);
@@ -261,7 +268,7 @@ mod tests {
         let (sessions, mut writer) = reflector::store();
         let settings = Arguments::parse_from(["tlsdebug"]).settings;
         let scopes = BTreeMap::from([(None, Scope { wake, sessions })]);
-        let context = Context::new(client, &settings, scopes);
+        let context = Context::new(client.clone(), client, &settings, scopes);
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": {"name": "orders", "namespace": "demo", "uid": "d-1"}, "spec": {"selector": {}, "template": {}}
         }))

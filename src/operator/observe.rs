@@ -166,14 +166,18 @@ pub(super) async fn is_gone(client: &Client, namespace: &str, reference: &Sessio
     if reference.namespace != namespace {
         return Ok(true);
     }
-    let found = match session(client, namespace, &reference.name).await {
-        // Nothing is there either where the definition of the kind itself is gone.
-        Err(kube::Error::Api(status)) if status.is_not_found() => None,
-        found => found?,
-    };
+    let found = existing(session(client, namespace, &reference.name).await)?;
     // A finished session has taken its record away; one that is there again came back with somebody's copy of the object.
     let is_over = |session: &TLSDebugSession| session.status.as_ref().is_some_and(|status| status.phase.is_finished());
     Ok(found.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid) || is_over(&session)))
+}
+
+/// Nothing is there either where the definition of the kind itself is gone.
+pub(super) fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(T::default()),
+        result => result,
+    }
 }
 
 /// The API of a kind of workload.

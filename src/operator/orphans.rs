@@ -17,6 +17,7 @@ use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, Status};
 use kube::{Api, Client, ResourceExt};
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Notify;
 
 use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
@@ -65,18 +66,19 @@ struct Traces {
     owned: Vec<Key>,
 }
 
-/// Looks for what was left behind and takes it back, for ever. `namespaces`: those that are watched, all when empty. `count`
-/// goes up with each template that is put back.
-pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, count: &Counter) {
+/// Looks for what was left behind and takes it back, for ever, and at once when told that a session is `gone`. `namespaces`:
+/// those that are watched, all when empty. `count` goes up with each template that is put back.
+pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, gone: &Notify, count: &Counter) {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
     } else {
         namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
     };
     let mut pause = SOON;
+    let mut is_expected = true;
     for number in 0_u64.. {
-        // What others do to revisions is rare, and a cluster has many of them.
-        let with_revisions = pause > SOON || number % SWEEPS_OF_REVISIONS == 0;
+        // A cluster has many revisions.
+        let with_revisions = is_expected || number % SWEEPS_OF_REVISIONS == 0;
         let mut is_clean = true;
         for scope in &scopes {
             match sweep(&client, *scope, with_revisions, &pulse, count).await {
@@ -86,7 +88,10 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
                 }
             }
         }
-        tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }).await;
+        is_expected = tokio::select! {
+            () = tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }) => !is_clean,
+            () = gone.notified() => true,
+        };
         pause = if is_clean {
             SOON
         } else {
@@ -354,11 +359,7 @@ async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
             })
         };
         let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), namespace);
-        let sessions = match sessions.list(&ListParams::default()).await {
-            // The definition of the kind itself is gone.
-            Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
-            sessions => sessions?.items,
-        };
+        let sessions = observe::existing(sessions.list(&ListParams::default()).await.map(|list| list.items))?;
         if sessions.iter().any(is_about_to) {
             return Ok(true);
         }

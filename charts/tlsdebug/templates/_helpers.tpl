@@ -12,6 +12,13 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+The Job's own name and label: what selects the operator's pods is not to select its pod.
+*/}}
+{{- define "tlsdebug.drainName" -}}
+{{- printf "%s-drain" (include "tlsdebug.name" . | trunc 57 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "tlsdebug.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "tlsdebug.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -39,7 +46,7 @@ Annotations of an object's metadata: those that every object gets, and its own w
 {{/*
 A digest names one image for ever; a tag beside it would only be for people.
 */}}
-{{- define "tlsdebug.image" -}}
+{{- define "tlsdebug.imageReference" -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
 {{- else -}}
@@ -53,6 +60,74 @@ A digest names one image for ever; a tag beside it would only be for people.
 {{- else -}}
 {{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "tlsdebug.image" -}}
+image: {{ include "tlsdebug.imageReference" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- end -}}
+
+{{/*
+What the restricted pod security standard asks of a pod and of a container.
+*/}}
+{{- define "tlsdebug.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "tlsdebug.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/*
+Where the pods run: the same for the operator and for the Job that ends its sessions.
+*/}}
+{{- define "tlsdebug.placement" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/*
+How the operator is called, and what it reads from its pod; the same for the test that asks whether it works.
+*/}}
+{{- define "tlsdebug.arguments" -}}
+- operator
+{{- with .Values.watchNamespaces }}
+- --watch-namespaces={{ join "," . }}
+{{- end }}
+- --admin-address=0.0.0.0:8080
+- --lease-name={{ include "tlsdebug.fullname" . }}
+- --lease-namespace=$(POD_NAMESPACE)
+- --identity=$(POD_NAME)
+- --require-admission-policy={{ include "tlsdebug.requireAdmissionPolicy" . }}
+- --log-format={{ .Values.logFormat }}
+{{- end -}}
+
+{{- define "tlsdebug.environment" -}}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
 {{- end -}}
 
 {{/*

@@ -2,6 +2,7 @@
 //! (`tests/monitoring.sh` sets it).
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
@@ -66,6 +67,8 @@ impl Prometheus {
 #[test]
 fn the_dashboard_shows_what_sessions_do() {
     let Ok(program) = std::env::var("TLSDEBUG_PROMETHEUS") else {
+        let reason = "skipped, TLSDEBUG_PROMETHEUS is not set (tests/monitoring.sh sets it)";
+        let _ = writeln!(std::io::stderr(), "monitoring: {reason}");
         return;
     };
     scenario("monitoring", async |scenario| {

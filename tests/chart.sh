@@ -37,7 +37,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 helm package charts/tlsdebug --destination "$work" >/dev/null
 packaged=$(helm template release "$work"/tlsdebug-*.tgz --namespace tlsdebug --kube-version 1.35.0)
-diff <(render) - <<<"$packaged" || wrong 'the packaged chart renders something else than its folder'
+rendered=$(render)
+diff <(echo "$rendered") - <<<"$packaged" || wrong 'the packaged chart renders something else than its folder'
 
 refuses() { # a part of the answer, arguments of helm…
 	local text=$1 answer

@@ -53,11 +53,7 @@ pub fn run(command: &mut Command, input: &str) -> Output {
     // A program that ends without reading is judged by its status.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let arguments = format!("{:?}", command.get_args().collect::<Vec<_>>());
-    outcome(arguments, child.wait_with_output().unwrap())
-}
-
-/// What a program said that has ended.
-pub fn outcome(arguments: String, output: std::process::Output) -> Output {
+    let output = child.wait_with_output().unwrap();
     Output {
         arguments,
         succeeded: output.status.success(),

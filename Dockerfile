@@ -1,8 +1,8 @@
-# The operator's image: one static program and nothing else. It needs no certificates of its own, the API server's are
-# in its service account's volume.
+# The operator's image: one static program, and the list of the crates in it. It needs no certificates of its own: the API
+# server's are in its service account's volume.
 #
 # A program that is built already takes the place of the first stage: buildah build --build-context build=FOLDER, with
-# the program as FOLDER/tlsdebug.
+# the program as FOLDER/tlsdebug and the list as FOLDER/tlsdebug.cdx.json.
 FROM rust:1.95.0-bookworm AS build
 WORKDIR /source
 COPY . .
@@ -11,7 +11,8 @@ ENV RUSTUP_TOOLCHAIN=1.95.0 RUSTFLAGS="-C target-feature=+crt-static"
 # Only with an explicit target do the flags spare build scripts and procedural macros, which cannot be static.
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
     && cargo build --locked --release --target "$target" \
-    && cp "target/$target/release/tlsdebug" /tlsdebug
+    && cp "target/$target/release/tlsdebug" /tlsdebug \
+    && tests/sbom.sh /tlsdebug.cdx.json
 
 FROM scratch
 ARG VERSION=0.1.0
@@ -20,6 +21,7 @@ LABEL org.opencontainers.image.title="tlsdebug" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION"
 COPY --from=build --chmod=0555 /tlsdebug /tlsdebug
+COPY --from=build --chmod=0444 /tlsdebug.cdx.json /tlsdebug.cdx.json
 # By number: runAsNonRoot cannot tell what a name stands for.
 USER 65532:65532
 ENTRYPOINT ["/tlsdebug"]

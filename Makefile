@@ -23,8 +23,12 @@ test: ## Run all checks and tests, those on a real cluster included
 	@tests/run.sh
 
 .PHONY: test-all
-test-all: ## Run make test, the page in a browser, and the whole lab
-	@$(MAKE) --no-print-directory test browser lab
+test-all: ## Run make test, the page in a browser, every cell of the fault matrix, and the whole lab
+	@$(MAKE) --no-print-directory test browser faults lab
+
+.PHONY: faults
+faults: ## Make everything fail around a session on a cluster of its own, and print the tables; 25 minutes
+	@tests/faults.sh
 
 .PHONY: browser
 browser: ## Test the page of --output html in a headless Chromium (SCREENSHOTS=FOLDER writes pictures); 3 minutes

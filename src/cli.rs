@@ -5,6 +5,7 @@ mod compressed;
 mod content;
 pub mod crd;
 mod diagnose;
+pub mod drain;
 mod live;
 pub mod operator;
 mod progress;
@@ -29,6 +30,8 @@ enum Command {
     Diagnose(diagnose::Diagnose),
     /// Runs the Kubernetes operator for TLSDebugSession resources.
     Operator(crate::operator::Settings),
+    /// Ends all sessions and waits until their workloads are restored: before the operator is uninstalled.
+    Drain(crate::operator::drain::Settings),
     /// Prints the custom resource definition of TLSDebugSession as YAML.
     Crd,
 }
@@ -39,6 +42,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Diagnose(diagnose) => diagnose.run(),
         Command::Operator(settings) => operator::run(settings),
+        Command::Drain(settings) => drain::run(&settings),
         Command::Crd => match crd::run(io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -9,6 +9,7 @@ pub mod act;
 pub mod admin;
 pub mod capture;
 pub mod context;
+pub mod drain;
 pub mod events;
 pub mod lease;
 pub mod observe;
@@ -41,6 +42,8 @@ use context::{Context, Scope};
 use lease::{Held, LeaderLease};
 pub use settings::Settings;
 
+/// A connection on which nothing comes for so long is dead: the API server sends a bookmark to each watch once a minute.
+const LONGEST_SILENCE: Duration = Duration::from_secs(75);
 /// How often the controller is asked for a sign of life.
 const BETWEEN_SIGNS: Duration = Duration::from_secs(30);
 /// No look takes longer than [`reconcile::LONGEST_LOOK`], so a controller that has answered nothing for this long hangs.
@@ -75,9 +78,13 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let held = Held::default();
     let fence = settings.lease_namespace.is_some().then(|| held.clone());
     let client = client(&config, fence)?;
+    // A log may be silent for as long as its container is.
+    let mut patient = config.clone();
+    patient.read_timeout = None;
+    let logs = self::client(&patient, None)?;
     let mut scopes = BTreeMap::new();
     let mut sources = Vec::new();
-    for namespace in namespaces(&settings) {
+    for namespace in namespaces(&settings.watch_namespaces) {
         let (wake, woken) = mpsc::unbounded_channel();
         let (sessions, writer) = reflector::store();
         scopes.insert(namespace.clone(), Scope { wake, sessions });
@@ -87,7 +94,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             woken,
         });
     }
-    let context = Arc::new(Context::new(client.clone(), &settings, scopes));
+    let context = Arc::new(Context::new(client.clone(), logs, &settings, scopes));
     let admin = admin::bind(&settings.admin_address).await?;
     let admin = tokio::spawn(admin::serve(admin, context.clone()));
     let lease = match &settings.lease_namespace {
@@ -115,7 +122,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let controllers = sources.into_iter().map(|source| serve(source, context.clone()));
     let controllers = futures::future::join_all(controllers);
     let pulse = context.pulses.add("sweep", LONGEST_SWEEP_TURN);
-    let sweep = orphans::sweep_forever(client, settings.watch_namespaces.clone(), pulse);
+    let namespaces = settings.watch_namespaces.clone();
+    let sweep = orphans::sweep_forever(client, namespaces, pulse, &context.gone_unfinished);
     let result = tokio::select! {
         () = sweep => Ok(()),
         _ = controllers => Ok(()),
@@ -131,12 +139,14 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
 }
 
 /// A configuration with which faults come back to the reconcile: the client's own retries of a throttled request would
-/// last minutes, and no other look at the session could begin in the meantime.
+/// last minutes, and no other look at the session could begin in the meantime. A request that is never answered, because
+/// its connection was dropped without a word, ends as well: a watch would else hear nothing any more.
 async fn config() -> Result<Config, Error> {
     let mut config = Config::infer()
         .await
         .map_err(|error| Error::Client(kube::Error::InferConfig(error)))?;
     config.default_retry = false;
+    config.read_timeout = Some(LONGEST_SILENCE);
     Ok(config)
 }
 
@@ -183,7 +193,12 @@ async fn serve(source: Source, context: Arc<Context>) {
         .reflect(writer)
         // After the store has taken it in: a look that is still under way asks the store.
         .inspect_ok(move |event| match event {
-            watcher::Event::Delete(session) => vanished.forget(&session.uid().unwrap_or_default()),
+            watcher::Event::Delete(session) => {
+                vanished.forget(&session.uid().unwrap_or_default());
+                if !session.status.as_ref().is_some_and(|status| status.phase.is_finished()) {
+                    vanished.gone_unfinished.notify_one();
+                }
+            }
             watcher::Event::InitDone => vanished.forget_vanished(scope.as_ref()),
             watcher::Event::Apply(_) | watcher::Event::Init | watcher::Event::InitApply(_) => {}
         })
@@ -247,10 +262,10 @@ async fn shutdown_signal() {
 }
 
 /// What is watched: each namespace that is named, or all of them at once.
-fn namespaces(settings: &Settings) -> Vec<Option<String>> {
-    if settings.watch_namespaces.is_empty() {
+fn namespaces(watched: &[String]) -> Vec<Option<String>> {
+    if watched.is_empty() {
         vec![None]
     } else {
-        settings.watch_namespaces.iter().cloned().map(Some).collect()
+        watched.iter().cloned().map(Some).collect()
     }
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the static program and the operator's image, by the last stage of the Dockerfile: image.sh OUT.
-# OUT/tlsdebug.tar is the image tlsdebug.local/tlsdebug:VERSION, OUT/tlsdebug the program in it.
+# OUT/tlsdebug.tar is the image tlsdebug.local/tlsdebug:VERSION, OUT/tlsdebug the program in it, OUT/tlsdebug.cdx.json the list
+# of the crates in that.
 set -euo pipefail
 fail() {
 	printf 'image.sh: %s\n' "$@" >&2
@@ -15,7 +16,7 @@ for command in cargo buildah; do
 done
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 image=tlsdebug.local/tlsdebug:$version
-most=12000000 # bytes of the program: there is nothing else in the image
+most=12000000 # bytes of the program: beside it there is only the list of its crates in the image
 
 # One folder for all checkouts of a user, and apart from the checkout's own: the flags differ, and the dependencies take
 # minutes. The lock keeps another checkout from putting its program there between the build and the copy.
@@ -33,8 +34,10 @@ if readelf --program-headers "$program" | grep -q INTERP; then
 fi
 size=$(stat --format %s "$program")
 ((size < most)) || fail "the program has $size bytes, more than the $most that the image may have"
+tests/sbom.sh "$out/tlsdebug.cdx.json"
 key=$({
 	sha256sum <"$program"
+	sha256sum <"$out/tlsdebug.cdx.json"
 	cat Dockerfile tests/image.sh
 	echo "$image"
 } | sha256sum)
@@ -49,7 +52,7 @@ flock --unlock 9
 work=$(mktemp --directory "$out/image.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/build"
-ln "$out/tlsdebug" "$work/build/tlsdebug"
+ln "$out/tlsdebug" "$out/tlsdebug.cdx.json" "$work/build/"
 # A store of its own: the user's images are neither needed nor touched.
 store=(buildah --storage-driver vfs --root "$work/root" --runroot "$work/run")
 "${store[@]}" build --isolation chroot --build-context "build=$work/build" --build-arg "VERSION=$version" --timestamp 0 \

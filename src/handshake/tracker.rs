@@ -300,10 +300,9 @@ impl Tracker {
             kind,
             Kind::ServerHello { .. } | Kind::Certificates { .. } | Kind::CertificateRequest { .. }
         );
-        let known = self
-            .followed
-            .iter()
-            .any(|handshake| handshake.runs_on(&origin.thread_id, &origin.thread));
+        let known = self.followed.iter().any(|handshake| {
+            handshake.runs_on(&origin.thread_id, &origin.thread) && !is_answer_to_another(handshake, kind)
+        });
         (telling && !known).then(|| self.begin(side_of(kind), origin))
     }
 
@@ -738,7 +737,26 @@ fn side_of(kind: &Kind) -> Option<Side> {
 }
 
 /// Whether a handshake can take a message now.
+/// Whether a ServerHello answers another ClientHello, which the log has lost: TLS 1.3 echoes the session id (RFC 8446
+/// §4.1.3).
+fn is_answer_to_another(handshake: &Handshake, kind: &Kind) -> bool {
+    let Kind::ServerHello { hello, .. } = kind else {
+        return false;
+    };
+    let Some(client) = &handshake.client_hello else {
+        return false;
+    };
+    hello.version == "TLSv1.3"
+        && ![&client.session_id, &hello.session_id]
+            .into_iter()
+            .any(String::is_empty)
+        && client.session_id != hello.session_id
+}
+
 fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
+    if is_answer_to_another(handshake, kind) {
+        return false;
+    }
     if handshake.outcome != Outcome::Open && !handshake.may_go_on() {
         return matches!(kind, Kind::Ticket) && handshake.outcome == Outcome::Succeeded;
     }
@@ -819,6 +837,13 @@ mod tests {
             + &server_hello("01", "bb")
             + &finished("01");
         assert_eq!(outcomes(&log), [(Outcome::Succeeded, false); 2]);
+    }
+
+    #[test]
+    fn an_answer_to_a_hello_that_the_log_has_lost_is_nobody_elses() {
+        let fatal = record("01", "Fatal (CERTIFICATE_EXPIRED): x", "  java.lang.Exception: x");
+        let log = client_hello("01", "aa") + &server_hello("01", "bb") + &fatal;
+        assert_eq!(outcomes(&log), [(Outcome::Open, false), (Outcome::Failed, false)]);
     }
 
     #[test]

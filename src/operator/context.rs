@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
+use tokio::sync::Notify;
 
 use super::admin::Metrics;
 use super::capture::{Capture, Captured, Wake};
@@ -21,12 +22,16 @@ use crate::session::TLSDebugSession;
 /// What all reconciles share.
 pub struct Context {
     client: Client,
+    /// The one for log streams, which may be silent.
+    logs: Client,
     scopes: BTreeMap<Option<String>, Scope>,
     pub(super) recorder: Recorder,
     pub(super) requires_policy: bool,
     active: Mutex<HashMap<String, Active>>,
     /// The loops that must never hang.
     pub pulses: Pulses,
+    /// Told when a session is gone that had not ended: it may have left something.
+    pub gone_unfinished: Notify,
     /// Counters for the admin port.
     pub metrics: Metrics,
 }
@@ -66,15 +71,17 @@ impl Active {
 impl Context {
     /// Nothing runs yet. `scopes` has each namespace that is watched, or all under `None`.
     #[must_use]
-    pub fn new(client: Client, settings: &Settings, scopes: BTreeMap<Option<String>, Scope>) -> Self {
+    pub fn new(client: Client, logs: Client, settings: &Settings, scopes: BTreeMap<Option<String>, Scope>) -> Self {
         let recorder = events::recorder(client.clone(), &settings.identity);
         Self {
             client,
+            logs,
             scopes,
             recorder,
             requires_policy: settings.require_admission_policy,
             active: Mutex::default(),
             pulses: Pulses::default(),
+            gone_unfinished: Notify::new(),
             metrics: Metrics::default(),
         }
     }
@@ -136,9 +143,9 @@ impl Context {
             match plan.status.injection.as_ref().filter(|_| plan.capture) {
                 Some(injection) => {
                     let container = injection.change.container.clone();
-                    let capture = active.capture.get_or_insert_with(|| {
-                        Capture::new(self.client.clone(), session, container, scope.wake.clone())
-                    });
+                    let capture = active
+                        .capture
+                        .get_or_insert_with(|| Capture::new(self.logs.clone(), session, container, scope.wake.clone()));
                     capture.follow(&observed.remains.pods, session.spec.max_pods);
                 }
                 None => active.capture = None,
@@ -239,7 +246,7 @@ mod tests {
         let (sessions, mut writer) = reflector::store();
         let settings = Arguments::parse_from(["tlsdebug"]).settings;
         let scopes = BTreeMap::from([(None, Scope { wake, sessions })]);
-        let context = Context::new(client, &settings, scopes);
+        let context = Context::new(client.clone(), client, &settings, scopes);
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": {"name": "orders", "namespace": "demo", "uid": "d-1"}, "spec": {"selector": {}, "template": {}}
         }))
@@ -254,6 +261,7 @@ mod tests {
             remains: observe::Remains::default(),
             unreadable: None,
             stuck: None,
+            is_left_behind: false,
             captured: Captured::default(),
         };
         let plan = Plan {

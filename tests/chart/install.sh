@@ -86,7 +86,8 @@ for verb in create delete; do may no $operator $verb pods -n shop; done
 kubectl create -n shop -f - >/dev/null <<-'S'
 	{apiVersion: tlsdebug.io/v1alpha1, kind: TLSDebugSession, metadata: {name: kept}, spec: {target: {kind: Deployment, name: orders}}}
 S
-run 'uninstall' helm uninstall tlsdebug --namespace tlsdebug
+# Nothing would run the Job that ends the sessions first.
+run 'uninstall' helm uninstall tlsdebug --namespace tlsdebug --no-hooks
 kubectl get tlsdebugsession kept -n shop >/dev/null || wrong 'uninstalling deletes sessions'
 may no $operator get tlsdebugsessions.tlsdebug.io -n shop
 run 'install in namespaces' helm install tlsdebug charts/tlsdebug --namespace tlsdebug --set 'watchNamespaces={shop}'

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tlsdebug::session::Phase;
 
+use crate::support::random::Random;
 use crate::support::workloads::{deployment, literal};
 use crate::support::{PATIENCE, scenario};
 
@@ -91,24 +92,10 @@ fn killed_between_the_change_and_its_report() {
     });
 }
 
-/// Numbers that are different in every run; the seed is printed where the scenario fails.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 #[test]
 fn killed_again_and_again_at_any_moment() {
     scenario("killed-at-random", async |scenario| {
-        let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
-        println!("seed {seed}");
-        let mut random = Random(u64::from(seed) | 1);
+        let mut random = Random::new();
         let names = ["one", "two", "three"];
         for name in names {
             scenario.apply(&deployment(name, &literal()));

@@ -1,14 +1,19 @@
 //! What the scenarios share: a namespace, an operator process that has the chart's rights in it, and waiting.
 
+pub mod audit;
+pub mod faults;
 pub mod kubectl;
 pub mod operator;
 pub mod phases;
 pub mod policies;
+pub mod proxy;
+pub mod random;
 pub mod sessions;
 pub mod snapshot;
+pub mod table;
 pub mod workloads;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
@@ -23,6 +28,7 @@ use tlsdebug::session::TLSDebugSession;
 use kubectl::kubectl;
 use operator::Operator;
 use phases::Phases;
+use proxy::Proxy;
 
 /// How long anything may take on a busy machine before a wait gives up.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -35,6 +41,8 @@ pub struct Scenario {
     pub phases: Phases,
     directory: TempDir,
     operator: RefCell<Option<Operator>>,
+    proxy: OnceCell<Proxy>,
+    has_lease: Cell<bool>,
     has_release: Cell<bool>,
 }
 
@@ -53,6 +61,7 @@ pub fn scenario(name: &str, body: impl AsyncFnOnce(&Scenario)) {
         .enable_all()
         .build()
         .unwrap();
+    let begin = Instant::now();
     let outcome = runtime.block_on(async {
         let scenario = Scenario::new(name).await;
         let whole = async {
@@ -63,6 +72,9 @@ pub fn scenario(name: &str, body: impl AsyncFnOnce(&Scenario)) {
         let outcome = AssertUnwindSafe(whole).catch_unwind().await;
         if outcome.is_err() {
             scenario.explain();
+        } else if let Some(test) = std::thread::current().name() {
+            let seconds = format!("{:.1}", begin.elapsed().as_secs_f64());
+            table::row("scenarios", &[&test.replace("::", ": ").replace('_', " "), &seconds]);
         }
         scenario.remove();
         outcome
@@ -85,6 +97,8 @@ impl Scenario {
             phases,
             directory: TempDir::new().unwrap(),
             operator: RefCell::default(),
+            proxy: OnceCell::default(),
+            has_lease: Cell::default(),
             has_release: Cell::default(),
         }
     }
@@ -174,15 +188,12 @@ impl Scenario {
         {
             self.kubectl(&["patch", session, "--type", "merge", "--patch", &without]);
         }
-        self.uninstall_chart();
-        let policies = "validatingadmissionpolicybindings,validatingadmissionpolicies";
-        kubectl(&[
-            "delete",
-            policies,
-            "--selector",
-            &format!("scenario={}", self.namespace),
-            "--wait=false",
-        ]);
+        self.remove_chart();
+        for kind in ["validating", "mutating"] {
+            let policies = format!("{kind}admissionpolicybindings,{kind}admissionpolicies");
+            let own = format!("scenario={}", self.namespace);
+            kubectl(&["delete", &policies, "--selector", &own, "--wait=false"]);
+        }
         kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
     }
 

@@ -182,7 +182,8 @@ run kube-apiserver "$bin/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --
 	--kubelet-client-certificate=pki/admin.crt --kubelet-client-key=pki/admin.key \
 	--kubelet-preferred-address-types=InternalIP --service-account-key-file=pki/sa.pub \
 	--service-account-signing-key-file=pki/sa.key --service-account-issuer=https://kubernetes.default.svc \
-	--authorization-mode=Node,RBAC --allow-privileged=true --audit-policy-file=audit.yaml --audit-log-path=log/audit.log
+	--authorization-mode=Node,RBAC --allow-privileged=true \
+	--feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true --audit-policy-file=audit.yaml --audit-log-path=log/audit.log
 
 cat >containerd.toml <<T
 version = 2
@@ -241,6 +242,7 @@ resolvConf: $state/resolv.conf
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 imageGCHighThresholdPercent: 100 # an image that is removed cannot be pulled again
 podLogsDir: $state/pod-logs
+containerLogMaxSize: ${TLSDEBUG_LOG_SIZE:-10Mi}
 volumePluginDir: $state/kubelet/volume-plugins
 Y
 run kubelet "$bin/kubelet" --config kubelet.yaml --kubeconfig kubelet.kubeconfig --hostname-override=node1 \

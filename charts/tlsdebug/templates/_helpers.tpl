@@ -12,6 +12,13 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+The Job's own name and label: what selects the operator's pods is not to select its pod.
+*/}}
+{{- define "tlsdebug.drainName" -}}
+{{- printf "%s-drain" (include "tlsdebug.name" . | trunc 57 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "tlsdebug.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "tlsdebug.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -30,6 +37,47 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- else -}}
 {{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "tlsdebug.image" -}}
+image: {{ printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- end -}}
+
+{{/*
+What the restricted pod security standard asks of a pod and of a container.
+*/}}
+{{- define "tlsdebug.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "tlsdebug.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/*
+Where the pods run: the same for the operator and for the Job that ends its sessions.
+*/}}
+{{- define "tlsdebug.placement" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/*

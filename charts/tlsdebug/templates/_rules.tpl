@@ -27,10 +27,10 @@ The operator's rights in a namespace whose sessions it serves. There is none on 
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
-# It tells of each change of phase at the session and at the workload; a repeated event is counted by a patch.
+# It tells of each change of phase at the session and at the workload, each of which comes once.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- if .Values.rbac.allow.deleteStuckPods }}
 # A StatefulSet that replaces its pods in order waits for ever for one with the flag that does not become ready, even when
 # the flag is out of the template: that pod is deleted.

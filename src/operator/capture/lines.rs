@@ -60,12 +60,16 @@ pub fn split_timestamp(line: &[u8]) -> Option<(Timestamp, &[u8])> {
 
 /// Remembers the last lines, so that after a break reading can begin earlier and skip what was read before.
 ///
-/// Standard output and standard error are stamped independently, so times can step back by over a second: reading begins
-/// again one whole second before the last timestamp cut down to its second.
+/// Standard output and standard error are stamped independently, so times can step back by over a second: what is new is
+/// looked for from one whole second before the last timestamp cut down to its second. The runtime stamps each 16 KiB of a
+/// line, so a log that is read from some second on can begin with the rest of a line. Reading therefore begins a second
+/// earlier still, and of that second nothing is new.
 #[derive(Debug, Default)]
 pub struct Memory {
     last: Option<Timestamp>,
     ring: VecDeque<(Timestamp, u64)>,
+    /// The latest timestamp of a line that is no longer in the ring.
+    forgotten: Option<Timestamp>,
     overlap: Option<Overlap>,
 }
 
@@ -73,8 +77,8 @@ pub struct Memory {
 struct Overlap {
     /// How often each remembered line was read.
     seen: HashMap<(Timestamp, u64), u32>,
-    /// Earlier lines are no longer remembered, but were read: reading goes forward.
-    forgotten_before: Option<Timestamp>,
+    /// Lines before this were read, remembered or not: reading goes forward.
+    known_before: Timestamp,
     until: Timestamp,
     matched: bool,
 }
@@ -94,20 +98,22 @@ impl Memory {
     /// Call before reading again after a break: where to begin, or `None` at the start of the log.
     pub fn resume(&mut self) -> Option<Timestamp> {
         let last = self.last?;
-        let since = Timestamp::from_second(last.as_second()).ok()? - SignedDuration::from_secs(1);
+        let second = SignedDuration::from_secs(1);
+        let since = Timestamp::from_second(last.as_second()).ok()? - second;
         let mut seen = HashMap::new();
         for line in self.ring.iter().filter(|(timestamp, _)| *timestamp >= since) {
             *seen.entry(*line).or_insert(0) += 1;
         }
-        let is_full = self.ring.len() == REMEMBERED;
-        let forgotten_before = self.ring.iter().map(|line| line.0).min().filter(|_| is_full);
+        let after_forgotten = self
+            .forgotten
+            .map(|forgotten| forgotten + SignedDuration::from_nanos(1));
         self.overlap = Some(Overlap {
             seen,
-            forgotten_before,
+            known_before: after_forgotten.map_or(since, |after| after.max(since)),
             until: last,
             matched: false,
         });
-        Some(since)
+        Some(since - second)
     }
 
     /// Judges a line and remembers it.
@@ -116,12 +122,12 @@ impl Memory {
         text.hash(&mut hasher);
         let line = (timestamp, hasher.finish());
         if let Some(overlap) = &mut self.overlap {
-            if overlap.forgotten_before.is_some_and(|oldest| timestamp < oldest) {
+            if let Some(count) = overlap.seen.get_mut(&line).filter(|count| **count > 0) {
+                *count -= 1;
                 overlap.matched = true;
                 return Judgement::Known;
             }
-            if let Some(count) = overlap.seen.get_mut(&line).filter(|count| **count > 0) {
-                *count -= 1;
+            if timestamp < overlap.known_before {
                 overlap.matched = true;
                 return Judgement::Known;
             }
@@ -138,8 +144,10 @@ impl Memory {
 
     fn remember(&mut self, line: (Timestamp, u64)) {
         self.last = self.last.max(Some(line.0));
-        if self.ring.len() == REMEMBERED {
-            self.ring.pop_front();
+        if self.ring.len() == REMEMBERED
+            && let Some((forgotten, _)) = self.ring.pop_front()
+        {
+            self.forgotten = self.forgotten.max(Some(forgotten));
         }
         self.ring.push_back(line);
     }
@@ -180,7 +188,7 @@ mod tests {
         assert_eq!(memory.judge(at(1500), b"a"), Judgement::New);
         // Standard output was stamped earlier than standard error.
         assert_eq!(memory.judge(at(1400), b"b"), Judgement::New);
-        assert_eq!(memory.resume(), Some(at(0)));
+        assert_eq!(memory.resume(), Some(at(-1000)));
         assert_eq!(memory.judge(at(1500), b"a"), Judgement::Known);
         assert_eq!(memory.judge(at(1400), b"b"), Judgement::Known);
         assert_eq!(
@@ -210,6 +218,37 @@ mod tests {
         }
         let (timestamp, text) = line(lines);
         assert_eq!(memory.judge(timestamp, text.as_bytes()), Judgement::New);
+    }
+
+    #[test]
+    fn the_rest_of_a_long_line_is_no_line() {
+        let mut memory = Memory::default();
+        // Its first 16 KiB were stamped in one second and the rest in the next, in which reading begins again.
+        memory.judge(at(-1001), b"first part, rest");
+        memory.judge(at(1500), b"a");
+        assert_eq!(memory.resume(), Some(at(-1000)));
+        assert_eq!(memory.judge(at(-999), b"rest"), Judgement::Known);
+        assert_eq!(memory.judge(at(1500), b"a"), Judgement::Known);
+        assert_eq!(memory.judge(at(1600), b"b"), Judgement::New);
+    }
+
+    #[test]
+    fn a_flood_of_two_streams_is_not_read_twice() {
+        let mut memory = Memory::default();
+        let lines = i64::try_from(REMEMBERED).expect("small") * 2;
+        let line = |number: i64| {
+            // Among the last ones is one of the other stream, which was stamped long before.
+            let stamp = if number == lines - 9 { 10 } else { number };
+            let timestamp = Timestamp::from_microsecond(1_700_000_000_500_000 + stamp).expect("valid");
+            (timestamp, number.to_string())
+        };
+        for (timestamp, text) in (0..lines).map(line) {
+            memory.judge(timestamp, text.as_bytes());
+        }
+        memory.resume();
+        for (timestamp, text) in (0..lines).map(line) {
+            assert_eq!(memory.judge(timestamp, text.as_bytes()), Judgement::Known, "{text}");
+        }
     }
 
     #[test]

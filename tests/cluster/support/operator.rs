@@ -1,16 +1,19 @@
 //! The operator as a process, with the rights that the chart gives it.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tlsdebug::session::Phase;
 
 use super::Scenario;
 use super::kubectl::{self, kubectl};
+use super::proxy::Proxy;
 
 /// The operator's log in the scenario's folder, over all its lives.
 pub const LOG: &str = "operator.log";
@@ -23,23 +26,27 @@ const RELEASE: &str = "installed";
 
 /// A running operator; dropping it kills it, stopped or not.
 pub struct Operator {
-    child: RefCell<Child>,
+    child: Arc<Mutex<Child>>,
     admin_address: String,
 }
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        let child = self.child.get_mut();
+        let mut child = self.child();
         let _ = child.kill();
         let _ = child.wait();
     }
 }
 
 impl Operator {
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends it a signal, such as STOP.
     pub fn signal(&self, name: &str) {
         kubectl::run(
-            Command::new("kill").args([&format!("-{name}"), &self.child.borrow().id().to_string()]),
+            Command::new("kill").args([&format!("-{name}"), &self.child().id().to_string()]),
             "",
         )
         .done();
@@ -47,11 +54,7 @@ impl Operator {
 
     /// Whether it has ended, and if so whether with success.
     pub fn ended(&self) -> Option<bool> {
-        self.child
-            .borrow_mut()
-            .try_wait()
-            .unwrap()
-            .map(|status| status.success())
+        self.child().try_wait().unwrap().map(|status| status.success())
     }
 
     /// What its admin port says to GET `path`.
@@ -99,62 +102,110 @@ impl Scenario {
 
     /// Installs the chart for the scenario's namespace; it is uninstalled with the scenario.
     pub fn install_chart(&self, values: &[&str]) {
+        self.has_release.set(true);
+        self.apply_chart("install", values);
+    }
+
+    /// Upgrades what the chart has installed, and waits until the pods of before are gone.
+    pub fn upgrade_chart(&self, values: &[&str]) {
+        self.apply_chart("upgrade", values);
+        let gone = [
+            "rollout",
+            "status",
+            "deployment",
+            "--selector",
+            "app.kubernetes.io/name=tlsdebug",
+        ];
+        self.kubectl(&gone).done();
+    }
+
+    fn apply_chart(&self, command: &str, values: &[&str]) {
         let watch = format!("watchNamespaces={{{}}}", self.namespace);
         let mut helm = Command::new("helm");
-        helm.args([
-            "install",
-            RELEASE,
-            CHART,
-            "--namespace",
-            &self.namespace,
-            "--wait",
-            "--timeout",
-            "90s",
-        ])
-        // The scenarios' own installation of the definition is not the release's.
-        .args(["--set", "crds.install=false", "--set", &watch])
-        .args(values.iter().flat_map(|value| ["--set", value]));
-        self.has_release.set(true);
+        helm.args([command, RELEASE, CHART, "--namespace", &self.namespace])
+            .args(["--wait", "--timeout", "90s"])
+            .args(if command == "upgrade" {
+                &["--reuse-values"][..]
+            } else {
+                &[]
+            })
+            // The scenarios' own installation of the definition is not the release's.
+            .args(["--set", "crds.install=false", "--set", &watch])
+            .args(values.iter().flat_map(|value| ["--set", value]));
         kubectl::run(&mut helm, "").done();
     }
 
-    /// Removes what the chart has installed, in the namespace and beside it.
-    pub(super) fn uninstall_chart(&self) {
+    /// Uninstalls the release, as a user does.
+    pub fn uninstall_chart(&self) -> kubectl::Output {
+        let mut helm = Command::new("helm");
+        helm.args(["uninstall", RELEASE, "--namespace", &self.namespace, "--timeout", "90s"]);
+        kubectl::run(&mut helm, "")
+    }
+
+    /// Removes what the chart has installed, in the namespace and beside it, and is still there.
+    pub(super) fn remove_chart(&self) {
         if self.has_release.get() {
-            kubectl::run(
-                Command::new("helm").args(["uninstall", RELEASE, "--namespace", &self.namespace]),
-                "",
-            );
+            let mut helm = Command::new("helm");
+            helm.args(["uninstall", RELEASE, "--namespace", &self.namespace, "--no-hooks"]);
+            kubectl::run(&mut helm, "");
         }
+    }
+
+    /// The operator's Roles.
+    pub fn roles(&self) -> Vec<Value> {
+        let mine = ["get", "roles", "--output", "json"];
+        let mut roles: Value = serde_json::from_str(&self.kubectl(&mine).done()).unwrap();
+        std::mem::take(roles["items"].as_array_mut().unwrap())
     }
 
     /// Takes one right from the operator and waits until it is gone.
     pub async fn revoke(&self, resource: &str, verb: &str) {
-        let mut role: Value =
-            serde_json::from_str(&self.kubectl(&["get", "role", ACCOUNT, "--output", "json"]).done()).unwrap();
-        for rule in role["rules"].as_array_mut().unwrap() {
-            if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
-                // A rule needs a verb; this one does nothing.
-                let verbs = rule["verbs"].as_array_mut().unwrap();
-                verbs.retain(|one| one != verb);
-                verbs.push(json!("none"));
+        self.change_right(resource, verb, false).await;
+    }
+
+    /// Gives one right to the operator and waits until it has it.
+    pub async fn grant(&self, resource: &str, verb: &str) {
+        self.change_right(resource, verb, true).await;
+    }
+
+    async fn change_right(&self, resource: &str, verb: &str, is_granted: bool) {
+        let mut questions = Vec::new();
+        for mut role in self.roles() {
+            for rule in role["rules"].as_array_mut().unwrap() {
+                if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
+                    questions.push(question(rule, resource));
+                    // A rule needs a verb; `none` does nothing.
+                    let verbs = rule["verbs"].as_array_mut().unwrap();
+                    verbs.retain(|one| one != verb);
+                    verbs.push(json!(if is_granted { verb } else { "none" }));
+                }
             }
+            self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         }
-        self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         let account = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
-        self.eventually("the right to be gone", async || {
-            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-            let subresource = format!("--subresource={subresource}");
-            let answer = self.kubectl(&["auth", "can-i", verb, resource, &subresource, "--as", &account]);
-            (answer.stdout.trim() == "no").then_some(())
+        let wanted = if is_granted { "yes" } else { "no" };
+        self.eventually("the right to have changed", async || {
+            let mut answers = questions.iter().map(|(resource, subresource)| {
+                self.kubectl(&["auth", "can-i", verb, resource, subresource, "--as", &account])
+            });
+            answers.all(|answer| answer.stdout.trim() == wanted).then_some(())
         })
         .await;
     }
 
     /// Starts the scenario's operator.
     pub fn start_operator(&self) {
-        let operator = self.another_operator();
+        let operator = if self.has_lease.get() {
+            self.replica(LOG)
+        } else {
+            self.another_operator()
+        };
         self.operator.replace(Some(operator));
+    }
+
+    /// From now on the scenario's operator acts only while it holds the lease.
+    pub fn use_lease(&self) {
+        self.has_lease.set(true);
     }
 
     /// Kills the operator in each phase of a session that is new, and makes sure that it completes all the same.
@@ -181,14 +232,7 @@ impl Scenario {
     }
 
     fn operator_with(&self, log: &str, arguments: &[&str]) -> Operator {
-        let kubeconfig = self.path("operator.kubeconfig");
-        if !kubeconfig.exists() {
-            let token = self.kubectl(&["create", "token", ACCOUNT]).done();
-            let text = kubectl(&["config", "view", "--raw", "--minify", "--flatten", "--output", "json"]).done();
-            let mut config: Value = serde_json::from_str(&text).unwrap();
-            config["users"][0]["user"] = json!({"token": token.trim()});
-            std::fs::write(&kubeconfig, config.to_string()).unwrap();
-        }
+        let kubeconfig = self.kubeconfig();
         // Free now; that another process takes it before the operator does is unlikely.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let admin_address = free.to_string();
@@ -205,13 +249,59 @@ impl Scenario {
             // The policy guards a whole cluster; here every namespace is on its own.
             .args(["--require-admission-policy", "false"])
             .env("KUBECONFIG", kubeconfig)
-            .env("RUST_LOG", "tlsdebug=debug")
             .stderr(log)
             .spawn()
             .unwrap();
-        Operator {
-            child: RefCell::new(child),
-            admin_address,
+        let child = Arc::new(Mutex::new(child));
+        if let Some(proxy) = self.proxy.get() {
+            proxy.is_used_by(child.clone());
+        }
+        Operator { child, admin_address }
+    }
+
+    /// The operator's way to the API server: through the proxy where there is one.
+    fn kubeconfig(&self) -> PathBuf {
+        let proxy = self.proxy.get();
+        let kubeconfig = self.path(if proxy.is_some() {
+            "proxied.kubeconfig"
+        } else {
+            "operator.kubeconfig"
+        });
+        if !kubeconfig.exists() {
+            let token = self.kubectl(&["create", "token", ACCOUNT]).done();
+            let text = kubectl(&["config", "view", "--raw", "--minify", "--flatten", "--output", "json"]).done();
+            let mut config: Value = serde_json::from_str(&text).unwrap();
+            config["users"][0]["user"] = json!({"token": token.trim()});
+            if let Some(proxy) = proxy {
+                config["clusters"][0]["cluster"] = json!({"server": format!("http://{}", proxy.address)});
+            }
+            std::fs::write(&kubeconfig, config.to_string()).unwrap();
+        }
+        kubeconfig
+    }
+
+    /// Puts a proxy between the API server and the operator, which is started anew for that.
+    pub fn proxied(&self) -> &Proxy {
+        self.kill_operator();
+        let proxy = self.proxy.get_or_init(Proxy::start);
+        self.start_operator();
+        proxy
+    }
+
+    /// The proxy that was put there.
+    pub fn proxied_already(&self) -> &Proxy {
+        self.proxy.get().unwrap()
+    }
+
+    /// Starts the operator again where it has ended, as a kubelet would.
+    pub fn keep_operator(&self) {
+        let has_ended = self
+            .operator
+            .borrow()
+            .as_ref()
+            .is_none_or(|operator| operator.ended().is_some());
+        if has_ended {
+            self.start_operator();
         }
     }
 
@@ -238,8 +328,31 @@ impl Scenario {
             .unwrap()
     }
 
+    /// Waits until the operator has nothing more to look at for a moment.
+    pub async fn quiet(&self) {
+        self.eventually("the operator to come to rest", async || {
+            let looks = self.counter("reconciles");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            (self.counter("reconciles") == looks).then_some(())
+        })
+        .await;
+    }
+
     /// What the operator has logged so far.
     pub fn operator_log(&self) -> String {
         std::fs::read_to_string(self.path(LOG)).unwrap()
     }
+}
+
+/// What `kubectl auth can-i` is asked about a resource of a rule: the resource, and its subresource.
+fn question(rule: &Value, resource: &str) -> (String, String) {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let group = rule["apiGroups"][0].as_str().filter(|group| !group.is_empty());
+    let group = group.map(|group| format!(".{group}")).unwrap_or_default();
+    let name = rule["resourceNames"][0].as_str();
+    let name = name.map(|name| format!("/{name}")).unwrap_or_default();
+    (
+        format!("{resource}{group}{name}"),
+        format!("--subresource={subresource}"),
+    )
 }

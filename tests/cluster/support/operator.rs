@@ -161,14 +161,22 @@ impl Scenario {
     pub async fn revoke(&self, resource: &str, verb: &str) {
         let mut questions = Vec::new();
         for mut role in self.roles() {
-            for rule in role["rules"].as_array_mut().unwrap() {
-                if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
-                    questions.push(question(rule, resource));
-                    // A rule needs a verb; this one does nothing.
-                    let verbs = rule["verbs"].as_array_mut().unwrap();
-                    verbs.retain(|one| one != verb);
-                    verbs.push(json!("none"));
-                }
+            let rules = role["rules"].as_array_mut().unwrap();
+            for index in 0..rules.len() {
+                let resources = rules[index]["resources"].as_array_mut().unwrap();
+                let Some(position) = resources.iter().position(|one| one == resource) else {
+                    continue;
+                };
+                // The others of this rule keep their verbs.
+                let mut own = rules[index].clone();
+                own["resources"] = json!([resource]);
+                // A rule needs a verb and a resource; these do nothing.
+                rules[index]["resources"][position] = json!("none");
+                let verbs = own["verbs"].as_array_mut().unwrap();
+                verbs.retain(|one| one != verb);
+                verbs.push(json!("none"));
+                questions.push(question(&own, resource));
+                rules.push(own);
             }
             self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         }

@@ -46,6 +46,8 @@ pub struct Captured {
     pub key_material_seen: bool,
     /// Reading stopped at the session's limit of bytes.
     pub limit_reached: bool,
+    /// What the operator may not read, in the API server's words.
+    pub unreadable: Option<String>,
 }
 
 /// The streams of one session. Dropping it ends them.
@@ -63,12 +65,22 @@ pub struct Shared {
     bytes: AtomicU64,
     limit: u64,
     lives: Mutex<Lives>,
+    unreadable: Mutex<Option<String>>,
 }
 
 impl Shared {
     /// Counts bytes that are about to be read; `false` once the session's limit is reached.
     fn take(&self, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
+    }
+
+    /// Keeps what the API server says of a right that is missing; `None`: none is.
+    fn note_unreadable(&self, message: Option<&str>) {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.as_deref() != message {
+            *unreadable = message.map(str::to_owned);
+            self.news.notify_one();
+        }
     }
 
     fn lives(&self) -> MutexGuard<'_, Lives> {
@@ -88,6 +100,7 @@ impl Capture {
             bytes: AtomicU64::new(0),
             limit: session.spec.max_log_bytes,
             lives: Mutex::new(Lives::new(session.status.as_ref())),
+            unreadable: Mutex::default(),
         });
         let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();
         Self {
@@ -130,6 +143,12 @@ impl Capture {
     pub fn captured(&self) -> Captured {
         Captured {
             limit_reached: self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit,
+            unreadable: self
+                .shared
+                .unreadable
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             ..self.shared.lives().captured()
         }
     }

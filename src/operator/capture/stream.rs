@@ -116,6 +116,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             Ok(Now::Previous) => (false, true),
             Ok(Now::Gone) => break,
             Err(error) => {
+                note_forbidden(&shared, &error);
                 tracing::debug!(pod = life.pod, %error, "cannot read the pod");
                 pause(&mut retry).await;
                 continue;
@@ -136,18 +137,20 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
         };
         let lines = lock(&state).diagnoser.lines();
         match pods.log_stream(&life.pod, &parameters).await {
-            Ok(stream) => match read(stream, &shared, &state, async || {
-                let later = self::now(&pods, &life, &shared.container).await?;
-                Ok((later == Now::Previous) == previous && later != Now::Gone)
-            })
-            .await
-            {
-                Ok(End::Limit) => break,
-                Ok(End::Closed) if !follow => break,
-                Ok(End::Closed) => {}
-                Ok(End::NotOurs) => tracing::debug!(pod = life.pod, "the container was restarted meanwhile"),
-                Err(error) => tracing::debug!(pod = life.pod, %error, "log stream broke"),
-            },
+            Ok(stream) => {
+                shared.note_unreadable(None);
+                let is_ours = async || {
+                    let later = self::now(&pods, &life, &shared.container).await?;
+                    Ok((later == Now::Previous) == previous && later != Now::Gone)
+                };
+                match read(stream, &shared, &state, is_ours).await {
+                    Ok(End::Limit) => break,
+                    Ok(End::Closed) if !follow => break,
+                    Ok(End::Closed) => {}
+                    Ok(End::NotOurs) => tracing::debug!(pod = life.pod, "the container was restarted meanwhile"),
+                    Err(error) => tracing::debug!(pod = life.pod, %error, "log stream broke"),
+                }
+            }
             // The log of an ended life is gone with its container.
             Err(kube::Error::Api(status)) if !follow && [400, 404].contains(&status.code) => {
                 tracing::debug!(
@@ -158,7 +161,10 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                 lock(&state).gaps += 1;
                 break;
             }
-            Err(error) => tracing::debug!(pod = life.pod, %error, "cannot open the log stream"),
+            Err(error) => {
+                note_forbidden(&shared, &error);
+                tracing::debug!(pod = life.pod, %error, "cannot open the log stream");
+            }
         }
         // A stream that brings nothing and closes is opened ever more slowly.
         if lock(&state).diagnoser.lines() > lines {
@@ -168,6 +174,15 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     }
     lock(&state).finish();
     shared.news.notify_one();
+}
+
+/// What passes by itself is tried again without a word; a right has to be given.
+fn note_forbidden(shared: &Shared, error: &kube::Error) {
+    if let kube::Error::Api(status) = error
+        && status.is_forbidden()
+    {
+        shared.note_unreadable(Some(&status.message));
+    }
 }
 
 async fn pause(retry: &mut Duration) {

@@ -100,7 +100,8 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
     }
 }
 
-/// One sweep. Returns whether nothing is left that it could not finish.
+/// One sweep. Returns whether nothing is left that it could not finish. What cannot be listed keeps nothing else from being
+/// put right.
 async fn sweep(
     client: &Client,
     namespace: Option<&str>,
@@ -109,13 +110,16 @@ async fn sweep(
     count: &Counter,
 ) -> kube::Result<bool> {
     let mut traces = Traces::default();
+    let mut unlisted = Ok(());
     for kind in KINDS {
         let api = api(client, namespace, &observe::resource(kind));
-        each(api, pulse, |object| traces.see_workload(kind, &object)).await?;
+        let listed = each(api, pulse, |object| traces.see_workload(kind, &object)).await;
+        unlisted = unlisted.and(listed);
     }
     for kind in REVISIONS.into_iter().filter(|_| with_revisions) {
         let api = api(client, namespace, &observe::revisions::resource(kind));
-        each(api, pulse, |object| traces.see_revision(&object)).await?;
+        let listed = each(api, pulse, |object| traces.see_revision(&object)).await;
+        unlisted = unlisted.and(listed);
     }
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
@@ -133,7 +137,7 @@ async fn sweep(
         is_clean &= logged(key, give_back(client, key)).await;
         pulse.beat();
     }
-    Ok(is_clean)
+    unlisted.map(|()| is_clean)
 }
 
 /// What was left on one workload, by whomever and until whenever.

@@ -180,20 +180,17 @@ pub async fn left_on(client: &Client, key: &Key) -> kube::Result<Option<Left>> {
     };
     let mut traces = Traces::default();
     traces.see_workload(*kind, &object);
-    let revisions = observe::revisions::api(client, namespace, RevisionKind::of(*kind));
     let is_of_it = |one: &DynamicObject| {
         one.owner_references()
             .iter()
             .any(|owner| Some(&owner.uid) == object.uid().as_ref())
     };
-    for revision in revisions
-        .list(&ListParams::default())
-        .await?
-        .items
-        .iter()
-        .filter(|one| is_of_it(one))
-    {
-        traces.see_revision(revision);
+    if let Some(kind) = RevisionKind::of(*kind) {
+        let revisions = observe::revisions::api(client, namespace, kind);
+        let all = revisions.list(&ListParams::default()).await?.items;
+        for revision in all.iter().filter(|one| is_of_it(one)) {
+            traces.see_revision(revision);
+        }
     }
     Ok(Some(Left { traces }))
 }

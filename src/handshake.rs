@@ -7,7 +7,7 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Certificate, ClientHello, Line, ServerHello, Thrown, holds};
+use crate::log::{Certificate, ClientHello, Line, Names, ServerHello, Thrown, holds};
 
 pub use knowledge::Knowledge;
 pub use tracker::Tracker;
@@ -260,9 +260,9 @@ impl Handshake {
         self.evidence
             .retain(|(topic, _)| matches!(topic, Topic::CertificateRequest | Topic::OwnCertificates));
         if let Some(hello) = &mut self.client_hello {
-            hello.cipher_suites = Vec::new();
-            hello.groups = Vec::new();
-            hello.signature_algorithms = Vec::new();
+            hello.cipher_suites = Names::default();
+            hello.groups = Names::default();
+            hello.signature_algorithms = Names::default();
         }
         for chain in [&mut self.peer_chain, &mut self.own_chain].into_iter().flatten() {
             chain.truncate(1);

@@ -14,6 +14,7 @@ mod json;
 mod legacy;
 mod lines;
 mod modern;
+mod names;
 mod payload;
 mod reader;
 mod signs;
@@ -22,6 +23,7 @@ mod text;
 
 pub use certificate::Certificate;
 pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};
+pub use names::Names;
 pub use reader::Reader;
 
 pub(crate) use encoding::is_utf16;

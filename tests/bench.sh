@@ -54,9 +54,12 @@ repeated() {
 gib=$((1 << 30))
 shopt -s nullglob
 modern=()
-legacy=(tests/logs/8u252-*.log)
+legacy=()
 for log in tests/logs/*.log; do
-	[[ $log == tests/logs/8u252-* ]] || modern+=("$log")
+	case $log in
+	*/8u252-* | */ibm-?-legacy-*) legacy+=("$log") ;;
+	*) modern+=("$log") ;;
+	esac
 done
 key=$(cat "${modern[@]}" "${legacy[@]}" tests/bench.sh | sha256sum)
 if [[ $key != "$(cat "$folder/key" 2>/dev/null)" ]]; then

@@ -23,6 +23,9 @@ const LEGACY: [&[u8]; 4] = [
     b"*** Certificate chain",
 ];
 
+/// What stands before such a beginning is no prefix but a line of these layouts that another thread has broken off.
+const BROKEN_OFF: [&[u8]; 6] = [b"***", b"%%", b"RandomCookie:", b"verify_data:", b"Session ID:", b"00"];
+
 /// Takes the carriers off the lines of one source.
 #[derive(Debug, Default)]
 pub(super) struct Carrier {
@@ -45,6 +48,11 @@ impl Carrier {
         } else {
             self.strip_known(line, signs, DEPTH, carried);
         }
+    }
+
+    /// Whether no prefix has been learned.
+    pub(super) fn knows_no_prefix(&self) -> bool {
+        self.learned.is_empty()
     }
 
     fn strip_known(&mut self, mut line: &[u8], signs: Signs, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
@@ -125,7 +133,8 @@ impl Carrier {
 
     fn learn(&mut self, prefix: &[u8]) {
         let ends_well = matches!(prefix.last(), Some(b' ' | b'|' | b':' | b']' | b'\t' | b'>'));
-        if !ends_well || prefix.starts_with(b"***") || prefix.starts_with(b"%%") || prefix.trim_ascii().is_empty() {
+        let broken_off = BROKEN_OFF.iter().any(|start| prefix.starts_with(start));
+        if !ends_well || broken_off || prefix.trim_ascii().is_empty() {
             return;
         }
         if self.learned.iter().any(|known| after(prefix, known) == Some(&[])) {
@@ -431,6 +440,17 @@ mod tests {
                 "SEVERE: Fatal (CERTIFICATE_UNKNOWN): x",
                 "Caused by: javax.net.ssl.SSLHandshakeException: Nov 23, 2026 2:57:06 PM",
             ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_another_thread_has_broken_off_is_no_prefix() {
+        assert_eq!(
+            carried(&[
+                "RandomCookie:  adding as trusted cert:",
+                "RandomCookie:  GMT: 1 bytes = { 1 }"
+            ]),
+            ["adding as trusted cert:", "RandomCookie:  GMT: 1 bytes = { 1 }"]
         );
     }
 

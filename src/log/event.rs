@@ -1,6 +1,6 @@
 //! What a log says, independent of the layout it is written in.
 
-use super::Certificate;
+use super::{Certificate, Names};
 
 /// One message of the handshake or one error, as a log prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,17 +144,17 @@ pub struct ClientHello {
     /// `legacy_version`: the highest version where there is no `supported_versions`.
     pub version: String,
     /// `supported_versions`, the most wanted first.
-    pub versions: Vec<String>,
+    pub versions: Names,
     /// Cipher suite names without their numbers, signalling values included.
-    pub cipher_suites: Vec<String>,
+    pub cipher_suites: Names,
     /// The host in `server_name`.
     pub server_name: Option<String>,
     /// `supported_groups`.
-    pub groups: Vec<String>,
+    pub groups: Names,
     /// `signature_algorithms`.
-    pub signature_algorithms: Vec<String>,
+    pub signature_algorithms: Names,
     /// `application_layer_protocol_negotiation`.
-    pub application_protocols: Vec<String>,
+    pub application_protocols: Names,
 }
 
 impl ClientHello {
@@ -164,23 +164,21 @@ impl ClientHello {
         if self.versions.is_empty() && !self.version.is_empty() {
             return vec![&self.version];
         }
-        self.versions.iter().map(String::as_str).collect()
+        self.versions.iter().collect()
     }
 
     /// The cipher suites on offer without signalling values (RFC 5746, RFC 7507).
     pub fn offered_suites(&self) -> impl Iterator<Item = &str> {
-        self.cipher_suites
-            .iter()
-            .map(String::as_str)
-            .filter(|suite| !suite.ends_with("_SCSV"))
+        self.cipher_suites.iter().filter(|suite| !suite.ends_with("_SCSV"))
     }
 }
 
 /// A ServerHello (RFC 8446 §4.1.3), as far as a diagnosis needs it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerHello {
-    /// The random in lower-case hex.
-    pub random: String,
+    /// The server's clock, in seconds since 1970, with which a random begins before TLS 1.3 (RFC 5246 §7.4.1.2); only the legacy
+    /// layouts print it as such.
+    pub clock: Option<i64>,
     /// The version it selects.
     pub version: String,
     /// The session id in lower-case hex.

@@ -1,13 +1,10 @@
 //! ClientHello and ServerHello as the layout of 8u272 and later prints them, line by line.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
 use super::certificate::quoted;
 use super::text::text;
-use super::{ClientHello, ServerHello};
-
-/// A list longer than this is cut: JSSE knows some ninety cipher suites.
-const KEPT: usize = 200;
+use super::{ClientHello, Names, ServerHello};
 
 /// The extension whose lines are being read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +47,7 @@ impl Hello {
                 true
             }
             Some(b'[') if self.extension == Extension::ApplicationProtocols => {
-                self.client.application_protocols = list(&text(line));
+                self.client.application_protocols = names(&text(line));
                 true
             }
             _ => false,
@@ -68,8 +65,8 @@ impl Hello {
             b"client version" => quoted(&value()).clone_into(&mut self.client.version),
             b"server version" => quoted(&value()).clone_into(&mut self.server.version),
             b"selected version" => {
-                if let Some(version) = list(&value()).pop() {
-                    self.server.version = version;
+                if let Some(version) = names(&value()).iter().last() {
+                    version.clone_into(&mut self.server.version);
                 }
             }
             b"random" => self.client.random = digits(&value()),
@@ -78,7 +75,7 @@ impl Hello {
                 self.client.session_id.clone_into(&mut self.server.session_id);
             }
             b"cipher suites" => {
-                self.client.cipher_suites = list(quoted(&value()));
+                self.client.cipher_suites = Names::of(quoted(&value()));
                 return true;
             }
             b"cipher suite" => {
@@ -88,17 +85,17 @@ impl Hello {
             // The list of groups is called "versions" up to 17 and in 25 still; later "named groups".
             b"versions" | b"named groups" => match self.extension {
                 Extension::SupportedVersions => {
-                    self.client.versions = list(&value());
+                    self.client.versions = names(&value());
                     return true;
                 }
                 Extension::SupportedGroups => {
-                    self.client.groups = list(&value());
+                    self.client.groups = names(&value());
                     return true;
                 }
                 _ => {}
             },
             b"signature schemes" if self.extension == Extension::SignatureAlgorithms => {
-                self.client.signature_algorithms = list(&value());
+                self.client.signature_algorithms = names(&value());
             }
             _ => {}
         }
@@ -119,22 +116,10 @@ fn extension(key: &[u8]) -> Option<Extension> {
     })
 }
 
-/// The items of `: [A(0x1302), B]`, without their numbers.
-pub(super) fn list(text: &str) -> Vec<String> {
-    let text = text.trim_start().trim_start_matches(':').trim();
-    let text = text.strip_suffix(',').unwrap_or(text);
-    let text = text.strip_prefix('[').unwrap_or(text);
-    let text = text.strip_suffix(']').unwrap_or(text);
-    let mut items = Vec::with_capacity((text.len() / 24).min(KEPT));
-    let mut start = 0;
-    for end in memchr_iter(b',', text.as_bytes()).chain([text.len()]) {
-        let item = bare(&text[start..end]);
-        if !item.is_empty() && items.len() < KEPT {
-            items.push(item.to_owned());
-        }
-        start = end + 1;
-    }
-    items
+/// The names of a value `: [A(0x1302), B],`.
+fn names(value: &str) -> Names {
+    let value = value.trim_start().trim_start_matches(':').trim_end();
+    Names::of(value.strip_suffix(',').unwrap_or(value))
 }
 
 /// A name without the number in parentheses behind it.
@@ -189,9 +174,12 @@ mod tests {
             hello.client.offered_suites().collect::<Vec<_>>(),
             ["TLS_AES_256_GCM_SHA384"]
         );
-        assert_eq!(hello.client.groups, ["x25519", "secp256r1"]);
+        assert_eq!(hello.client.groups.iter().collect::<Vec<_>>(), ["x25519", "secp256r1"]);
         assert_eq!(hello.client.server_name.as_deref(), Some("a.example.com"));
-        assert_eq!(hello.client.application_protocols, ["h2", "http/1.1"]);
+        assert_eq!(
+            hello.client.application_protocols.iter().collect::<Vec<_>>(),
+            ["h2", "http/1.1"]
+        );
     }
 
     #[test]

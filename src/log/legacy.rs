@@ -74,6 +74,14 @@ enum Body {
     },
 }
 
+/// Beginnings of lines that say nothing and are half of a log.
+const IDLE: [&[u8]; 4] = [
+    b"upcoming handshake states: ",
+    b"update handshake state: ",
+    b"check handshake state: ",
+    b"Ignoring un",
+];
+
 /// Beginnings of lines that tell of a context which could not be made; the exception follows.
 const CONTEXT_FAILED: [&[u8]; 2] = [b"SunX509: skip default keystore: ", b"default context init failed: "];
 
@@ -190,6 +198,7 @@ impl Legacy {
                 self.end_block(emit);
                 true
             }
+            Some(b'u' | b'c' | b'I') if IDLE.iter().any(|start| line.starts_with(start)) => false,
             _ => self.threaded(line, number, emit) || self.within(line, number, emit),
         }
     }

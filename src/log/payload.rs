@@ -6,7 +6,7 @@ use super::certificate::Certificates;
 use super::hello::Hello;
 use super::modern::Message;
 use super::text::text;
-use super::{Alert, AlertLevel, Kind, Line, ServerHello, Thrown, ThrownBy};
+use super::{Alert, AlertLevel, Kind, Line, Thrown, ThrownBy};
 
 /// Links of a throwable's chain that are kept.
 const KEPT_LINKS: usize = 8;
@@ -94,10 +94,7 @@ impl Payload {
             (Message::ServerHello { sender, retry }, Body::Hello(hello)) => Kind::ServerHello {
                 sender,
                 retry: retry || hello.retry,
-                hello: Box::new(ServerHello {
-                    random: hello.client.random,
-                    ..hello.server
-                }),
+                hello: Box::new(hello.server),
             },
             (Message::Certificates { sender, from_client }, Body::Certificates(certificates)) => Kind::Certificates {
                 sender,

@@ -112,6 +112,11 @@ impl Parser {
     fn line(&mut self, line: &[u8], signs: Signs, emit: &mut dyn FnMut(Event)) {
         let Self { carrier, layouts } = self;
         layouts.number += 1;
+        // Most lines of a debug log: they can carry nothing, so they go straight to the record that is open.
+        let bare = matches!(line.first(), Some(b' ' | b'\t' | b'"' | b')' | b'}'));
+        if bare && carrier.knows_no_prefix() && layouts.is_within_record(signs) && layouts.payload_line(line, emit) {
+            return;
+        }
         carrier.strip(line, signs, &mut |text, signs| layouts.text(text, signs, emit));
     }
 }
@@ -188,6 +193,16 @@ impl Layouts {
         if self.legacy.line(text, number, emit) {
             self.records += 1;
         }
+    }
+
+    /// Whether a line with these signs can only be one of the open record, if any.
+    fn is_within_record(&self, signs: Signs) -> bool {
+        self.open.is_some()
+            && self.half.is_empty()
+            && self.two_lines.is_none()
+            && ![Sign::Escape, Sign::Logger, Sign::ClassName]
+                .iter()
+                .any(|sign| signs.may_hold(*sign))
     }
 
     /// Takes a line of the open record; answers whether it belongs there.

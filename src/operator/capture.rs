@@ -47,6 +47,8 @@ pub struct Captured {
     pub key_material_seen: bool,
     /// Reading stopped at the session's limit of bytes.
     pub limit_reached: bool,
+    /// What the operator may not read, in the API server's words.
+    pub unreadable: Option<String>,
 }
 
 /// The streams of one session. Dropping it ends them.
@@ -65,6 +67,7 @@ pub struct Shared {
     limit: u64,
     metrics: LogMetrics,
     lives: Mutex<Lives>,
+    unreadable: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -72,6 +75,15 @@ impl Shared {
     fn take(&self, bytes: usize) -> bool {
         self.metrics.bytes.inc_by(bytes as u64);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
+    }
+
+    /// Keeps what the API server says of a right that is missing; `None`: none is.
+    fn note_unreadable(&self, message: Option<&str>) {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.as_deref() != message {
+            *unreadable = message.map(str::to_owned);
+            self.news.notify_one();
+        }
     }
 
     fn lives(&self) -> MutexGuard<'_, Lives> {
@@ -92,6 +104,7 @@ impl Capture {
             limit: session.spec.max_log_bytes,
             metrics,
             lives: Mutex::new(Lives::new(session.status.as_ref())),
+            unreadable: Mutex::default(),
         });
         let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();
         Self {
@@ -134,6 +147,12 @@ impl Capture {
     pub fn captured(&self) -> Captured {
         Captured {
             limit_reached: self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit,
+            unreadable: self
+                .shared
+                .unreadable
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             ..self.shared.lives().captured()
         }
     }

@@ -82,7 +82,7 @@ pub async fn observe(
     let phase = session.status.as_ref().map(|status| status.phase).unwrap_or_default();
     // The policy is asked for before anything is touched, and not again.
     let is_starting = session.metadata.deletion_timestamp.is_none() && phase == Phase::Pending;
-    let mut unreadable = None;
+    let mut unreadable = captured.unreadable.clone();
     let is_guarded =
         !(requires_policy && is_starting) || readable(has_admission_policy(client).await, &mut unreadable)?;
     let mut observed = Observed {

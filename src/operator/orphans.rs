@@ -100,7 +100,8 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
     }
 }
 
-/// One sweep. Returns whether nothing is left that it could not finish.
+/// One sweep. Returns whether nothing is left that it could not finish. What cannot be listed keeps nothing else from being
+/// put right.
 async fn sweep(
     client: &Client,
     namespace: Option<&str>,
@@ -109,13 +110,16 @@ async fn sweep(
     count: &Counter,
 ) -> kube::Result<bool> {
     let mut traces = Traces::default();
+    let mut unlisted = Ok(());
     for kind in KINDS {
         let api = api(client, namespace, &observe::resource(kind));
-        each(api, pulse, |object| traces.see_workload(kind, &object)).await?;
+        let listed = each(api, pulse, |object| traces.see_workload(kind, &object)).await;
+        unlisted = unlisted.and(listed);
     }
     for kind in REVISIONS.into_iter().filter(|_| with_revisions) {
         let api = api(client, namespace, &observe::revisions::resource(kind));
-        each(api, pulse, |object| traces.see_revision(&object)).await?;
+        let listed = each(api, pulse, |object| traces.see_revision(&object)).await;
+        unlisted = unlisted.and(listed);
     }
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
@@ -133,7 +137,7 @@ async fn sweep(
         is_clean &= logged(key, give_back(client, key)).await;
         pulse.beat();
     }
-    Ok(is_clean)
+    unlisted.map(|()| is_clean)
 }
 
 /// What was left on one workload, by whomever and until whenever.
@@ -176,20 +180,17 @@ pub async fn left_on(client: &Client, key: &Key) -> kube::Result<Option<Left>> {
     };
     let mut traces = Traces::default();
     traces.see_workload(*kind, &object);
-    let revisions = observe::revisions::api(client, namespace, RevisionKind::of(*kind));
     let is_of_it = |one: &DynamicObject| {
         one.owner_references()
             .iter()
             .any(|owner| Some(&owner.uid) == object.uid().as_ref())
     };
-    for revision in revisions
-        .list(&ListParams::default())
-        .await?
-        .items
-        .iter()
-        .filter(|one| is_of_it(one))
-    {
-        traces.see_revision(revision);
+    if let Some(kind) = RevisionKind::of(*kind) {
+        let revisions = observe::revisions::api(client, namespace, kind);
+        let all = revisions.list(&ListParams::default()).await?.items;
+        for revision in all.iter().filter(|one| is_of_it(one)) {
+            traces.see_revision(revision);
+        }
     }
     Ok(Some(Left { traces }))
 }

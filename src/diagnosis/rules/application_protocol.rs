@@ -15,7 +15,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         .handshake
         .client_hello
         .iter()
-        .flat_map(|hello| hello.application_protocols.iter().map(String::as_str))
+        .flat_map(|hello| hello.application_protocols.iter())
         .collect();
     let offers = if offered.is_empty() {
         "none that the log shows".to_owned()

@@ -2,19 +2,20 @@
 
 use super::{Case, Certainty, Diagnosis, Narrowed, Topic, listed};
 use crate::diagnosis::catalogue::CIPHER_SUITE_MISMATCH;
+use crate::log::ClientHello;
 
 const TOPICS: &[Topic] = &[Topic::ClientHello];
 /// A client that offers no more suites than this has been told to.
 const FEW: usize = 4;
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
-    let offered = case.offered_suites();
     if !case.failure.received {
-        return own_decision(case, &offered);
+        return own_decision(case);
     }
     if case.peer_answered() || !case.is_client() {
         return None;
     }
+    let offered = case.offered_suites();
     match case.peer_alert()? {
         "handshake_failure" if case.narrowed() == [Narrowed::CipherSuites] => {
             let certainty = if offered.len() <= FEW {
@@ -50,11 +51,12 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
 }
 
-fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
+fn own_decision(case: &Case<'_>) -> Option<Diagnosis> {
     if case.says("no cipher suites in common")
         || case.says("No negotiable cipher suite")
         || case.says("No appropriate cipher suite")
     {
+        let offered = case.offered_suites();
         if case.handshake.keys_missing > 0 {
             return Some(diagnosis(
                 Certainty::Likely,
@@ -63,11 +65,11 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
                     "It looked for a certificate of the right key type {} times and found none: its key store is empty, not read, or holds \
                      keys of another type than the offered suites need. Offered: {}.",
                     case.handshake.keys_missing,
-                    listed(offered)
+                    listed(&offered)
                 ),
             ));
         }
-        let certainty = if is_narrow(offered) && nothing_else_was_missing(case) {
+        let certainty = if is_narrow(&offered) && nothing_else_was_missing(case) {
             Certainty::Proven
         } else {
             Certainty::Likely
@@ -76,12 +78,12 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
             certainty,
             format!(
                 "the client offers no cipher suite that this server can use ({})",
-                listed(offered)
+                listed(&offered)
             ),
             format!(
                 "Offered: {}. Usable here: none of them. A server without a usable key, or with a key of another type than the suites \
                  need, says the same: look at its key store as well as at its list of cipher suites.",
-                listed(offered)
+                listed(&offered)
             ),
         ));
     }
@@ -89,7 +91,7 @@ fn own_decision(case: &Case<'_>, offered: &[&str]) -> Option<Diagnosis> {
         return Some(diagnosis(
             Certainty::Proven,
             format!("{} chose a cipher suite that this client did not offer", case.peer()),
-            format!("JSSE says: {text}. Offered: {}.", listed(offered)),
+            format!("JSSE says: {text}. Offered: {}.", listed(&case.offered_suites())),
         ));
     }
     None
@@ -111,13 +113,15 @@ pub(super) fn is_narrow(offered: &[&str]) -> bool {
 /// key exchange group.
 fn nothing_else_was_missing(case: &Case<'_>) -> bool {
     let logs_missing_keys = case.handshake.threads.iter().any(|thread| !thread.id.is_empty());
-    let groups = case
-        .handshake
-        .client_hello
-        .as_ref()
-        .map(|hello| hello.groups.as_slice())
-        .unwrap_or_default();
-    logs_missing_keys && (groups.is_empty() || groups.iter().any(|group| group == "secp256r1" || group == "x25519"))
+    let hello = case.handshake.client_hello.as_ref();
+    let common = |hello: &ClientHello| {
+        hello.groups.is_empty()
+            || hello
+                .groups
+                .iter()
+                .any(|group| group == "secp256r1" || group == "x25519")
+    };
+    logs_missing_keys && hello.is_none_or(common)
 }
 
 fn diagnosis(certainty: Certainty, summary: String, explanation: String) -> Diagnosis {

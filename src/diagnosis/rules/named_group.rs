@@ -17,7 +17,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         .handshake
         .client_hello
         .iter()
-        .flat_map(|hello| hello.groups.iter().map(String::as_str))
+        .flat_map(|hello| hello.groups.iter())
         .collect();
     if case.narrowed() == [Narrowed::Groups] {
         return Some(Diagnosis {

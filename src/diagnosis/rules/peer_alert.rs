@@ -11,16 +11,13 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     } else {
         ""
     };
-    let versions = case
-        .handshake
-        .client_hello
-        .as_ref()
-        .map(|hello| hello.versions.as_slice());
-    let only_version = match versions {
-        Some([one]) => {
-            format!("it lacks {one}, the only version on offer (older servers say handshake_failure then); ")
-        }
-        _ => String::new(),
+    let versions = case.handshake.client_hello.as_ref().map(|hello| &hello.versions);
+    let only_version = match versions
+        .filter(|versions| versions.len() == 1)
+        .and_then(|one| one.iter().next())
+    {
+        Some(one) => format!("it lacks {one}, the only version on offer (older servers say handshake_failure then); "),
+        None => String::new(),
     };
     let remaining = match alert {
         "handshake_failure" if straight && !case.offered_suites().is_empty() => format!(

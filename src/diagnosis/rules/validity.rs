@@ -76,14 +76,14 @@ fn by_clock(case: &Case<'_>) -> Option<Diagnosis> {
 /// the legacy layouts print as such.
 fn hello_time(case: &Case<'_>) -> Option<jiff::Timestamp> {
     let handshake = case.handshake;
-    let random = if case.is_client() {
-        &handshake.client_hello.as_ref()?.random
+    let seconds = if case.is_client() {
+        let random = &handshake.client_hello.as_ref()?.random;
+        let legacy = handshake.begun.is_none();
+        i64::from_str_radix(random.get(..8).filter(|_| legacy)?, 16).ok()?
     } else {
-        &handshake.server_hello.as_ref()?.random
+        handshake.server_hello.as_ref()?.clock?
     };
-    let legacy = handshake.begun.is_none();
-    let seconds = random.get(..8).filter(|_| legacy)?;
-    jiff::Timestamp::from_second(i64::from_str_radix(seconds, 16).ok()?).ok()
+    jiff::Timestamp::from_second(seconds).ok()
 }
 
 /// A moment as JSSE prints it: `2020-01-31 14:47:30.000 GMT`, or `Fri Jan 31 14:47:30 GMT 2020`. Zones have names of which few are

@@ -1,8 +1,7 @@
 //! What the lines of a block say.
 
 use super::threaded::split_thread;
-use crate::log::hello::list;
-use crate::log::{ClientHello, ServerHello};
+use crate::log::{ClientHello, Names, ServerHello};
 
 /// Names of certificate authorities kept of one CertificateRequest.
 const KEPT_AUTHORITIES: usize = 64;
@@ -14,12 +13,12 @@ pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
     } else if let Some(id) = text.strip_prefix("Session ID:") {
         hello.session_id = bytes_hex(id);
     } else if let Some(suites) = text.strip_prefix("Cipher Suites: ") {
-        hello.cipher_suites = list(suites);
-        for suite in &mut hello.cipher_suites {
-            if let Some(known) = tls13_suite(suite) {
-                known.clone_into(suite);
-            }
-        }
+        hello.cipher_suites = if suites.contains(UNKNOWN_TLS13) {
+            let suites = Names::of(suites);
+            suites.iter().map(|suite| tls13_suite(suite).unwrap_or(suite)).collect()
+        } else {
+            Names::of(suites)
+        };
         return true;
     } else if let Some(extension) = text.strip_prefix("Extension ") {
         if let Some(names) = extension.strip_prefix("server_name, server_name: ") {
@@ -30,11 +29,11 @@ pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
             hello.server_name = host.map(|host| host.split([',', ']']).next().unwrap_or(host).trim().to_owned());
             return true;
         } else if let Some(groups) = extension.strip_prefix("elliptic_curves, curve names: ") {
-            hello.groups = list(groups.trim_matches(['{', '}']));
+            hello.groups = Names::of(groups.trim_matches(['{', '}']));
         } else if let Some(schemes) = extension.strip_prefix("signature_algorithms, signature_algorithms: ") {
-            hello.signature_algorithms = list(schemes);
+            hello.signature_algorithms = Names::of(schemes);
         } else if let Some(names) = extension.strip_prefix("application_layer_protocol_negotiation, protocol names: ") {
-            hello.application_protocols = names.split("][").flat_map(list).collect();
+            hello.application_protocols = Names::of(&names.replace("][", ","));
             return true;
         }
     } else if let Some(versions) = text.strip_prefix("Unsupported extension type_43, data: ") {
@@ -44,9 +43,12 @@ pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
     false
 }
 
-/// The name of a cipher suite of TLS 1.3 (RFC 8446 §B.4), which JVMs before 8u272 print as `Unknown 0x13:0x1`.
+/// How cipher suites of TLS 1.3 are printed by JVMs that do not know it, without the last byte of their number.
+const UNKNOWN_TLS13: &str = "Unknown 0x13:0x";
+
+/// The name of a cipher suite of TLS 1.3 (RFC 8446 §B.4).
 fn tls13_suite(printed: &str) -> Option<&'static str> {
-    Some(match printed.strip_prefix("Unknown 0x13:0x")? {
+    Some(match printed.strip_prefix(UNKNOWN_TLS13)? {
         "1" => "TLS_AES_128_GCM_SHA256",
         "2" => "TLS_AES_256_GCM_SHA384",
         "3" => "TLS_CHACHA20_POLY1305_SHA256",
@@ -57,7 +59,7 @@ fn tls13_suite(printed: &str) -> Option<&'static str> {
 }
 
 /// The versions of `04:03:04:03:03`: after a byte for the length two bytes each (RFC 8446 §4.2.1).
-fn supported_versions(data: &str) -> Vec<String> {
+fn supported_versions(data: &str) -> Names {
     let bytes: Vec<&str> = data.trim().split(':').skip(1).collect();
     let version = |pair: &[&str]| {
         Some(match pair {
@@ -68,13 +70,13 @@ fn supported_versions(data: &str) -> Vec<String> {
             _ => return None,
         })
     };
-    bytes.chunks(2).filter_map(version).map(str::to_owned).collect()
+    bytes.chunks(2).filter_map(version).collect()
 }
 
 /// A line of a ServerHello; answers whether it is worth showing as evidence.
 pub(super) fn server_hello(text: &str, hello: &mut ServerHello) -> bool {
     if let Some(random) = text.strip_prefix("RandomCookie:") {
-        hello.random = random_hex(random);
+        hello.clock = clock(random);
     } else if let Some(id) = text.strip_prefix("Session ID:") {
         hello.session_id = bytes_hex(id);
     } else if let Some(suite) = text.strip_prefix("Cipher Suite: ") {
@@ -106,27 +108,30 @@ pub(super) fn request(text: &str, authorities: &mut Vec<String>, within: &mut bo
 /// The random of `GMT: 1795445472 bytes = { 177, 168, … }`: four bytes of time, then the rest.
 fn random_hex(text: &str) -> String {
     // What another thread has broken off is no random.
-    let Some((time, bytes)) = text.split_once("bytes =").filter(|_| text.trim_end().ends_with('}')) else {
+    let whole = text.trim_end().ends_with('}');
+    let Some((_, bytes)) = text.split_once("bytes =").filter(|_| whole) else {
         return String::new();
     };
-    let time = time
-        .trim()
-        .trim_start_matches("GMT:")
-        .trim()
-        .parse::<i64>()
-        .unwrap_or_default();
-    // The time is printed as a signed int.
-    format!("{:08x}{}", time & 0xffff_ffff, bytes_hex(bytes))
+    format!("{:08x}{}", clock(text).unwrap_or_default(), bytes_hex(bytes))
+}
+
+/// The time of a random, which is printed as a signed int.
+fn clock(text: &str) -> Option<i64> {
+    let (time, _) = text.trim_start().strip_prefix("GMT:")?.split_once("bytes")?;
+    Some(time.trim().parse::<i64>().ok()? & 0xffff_ffff)
 }
 
 /// The bytes of `{ 177, 168 }` in lower-case hex.
 fn bytes_hex(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut hex = String::with_capacity(64);
-    for byte in text.trim().trim_matches(['{', '}']).split(',').take(64) {
-        if let Ok(byte) = byte.trim_ascii().parse::<u8>() {
-            for digit in [byte >> 4, byte & 15] {
-                hex.extend(char::from_digit(digit.into(), 16));
-            }
+    let mut number: Option<usize> = None;
+    for byte in text.bytes().take(64 * 5) {
+        if byte.is_ascii_digit() {
+            number = Some(number.unwrap_or_default() * 10 % 1000 + usize::from(byte - b'0'));
+        } else if let Some(number) = number.take().filter(|number| *number < 256) {
+            hex.push(char::from(DIGITS[number >> 4]));
+            hex.push(char::from(DIGITS[number & 15]));
         }
     }
     hex
@@ -157,6 +162,10 @@ fn list_broken_off(line: &[u8]) -> Option<usize> {
 
 /// `0000: 47 45 ` and then something else than bytes or what they are as text.
 fn dump_broken_off(line: &[u8]) -> Option<usize> {
+    // In a whole row the bytes end here, and blanks follow.
+    if line.len() > 57 && line[55] == b' ' {
+        return None;
+    }
     let (offset, rest) = line.split_at_checked(4)?;
     if !offset.iter().all(u8::is_ascii_hexdigit) {
         return None;
@@ -188,7 +197,7 @@ mod tests {
         );
         client_hello("Unsupported extension type_43, data: 04:03:04:03:03", &mut hello);
         assert_eq!(
-            hello.cipher_suites,
+            hello.offered_suites().collect::<Vec<_>>(),
             ["TLS_AES_256_GCM_SHA384", "TLS_RSA_WITH_AES_128_CBC_SHA"]
         );
         assert_eq!(hello.offered_versions(), ["TLSv1.3", "TLSv1.2"]);

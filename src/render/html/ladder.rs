@@ -6,7 +6,7 @@ use super::when::{Moment, moment};
 use super::words::{capital, clean, counted, end, name, other};
 use crate::diagnosis::Row;
 use crate::handshake::{Entry, Failure, Handshake, Outcome, Side, Step};
-use crate::log::{ClientHello, ServerHello};
+use crate::log::{ClientHello, Names, ServerHello};
 
 /// One end as its own log tells it.
 #[derive(Clone, Copy)]
@@ -234,7 +234,7 @@ fn offer<'a>(hello: &'a ClientHello, chosen: Option<&ServerHello>) -> Markup {
             }
         }
     };
-    let refs = |items: &'a [String]| items.iter().map(String::as_str).collect::<Vec<&str>>();
+    let refs = |names: &'a Names| names.iter().collect::<Vec<&str>>();
     html! {
         span .sub {
             "offers " (clean(&versions.join(", ")))

@@ -3,7 +3,7 @@
 # krew is built from its Go module into the cache.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-krew_version=v0.4.5
+krew_version=v0.4.4
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/tools/krew-$krew_version
 fail() {
 	printf 'dist.sh: %s\n' "$@" >&2

@@ -7,12 +7,14 @@ FROM rust:1.95.0-bookworm AS build
 WORKDIR /source
 COPY . .
 # The image's toolchain is the one that rust-toolchain.toml names; without this rustup would fetch its other components.
-ENV RUSTUP_TOOLCHAIN=1.95.0 RUSTFLAGS="-C target-feature=+crt-static"
+ENV RUSTUP_TOOLCHAIN=1.95.0 RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no"
 # Only with an explicit target do the flags spare build scripts and procedural macros, which cannot be static.
+# What the operator does not need is left out; FEATURES=plugin brings it in, for a sidecar.
+ARG FEATURES=""
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
-    && cargo build --locked --release --target "$target" \
+    && cargo build --locked --release --no-default-features --features "$FEATURES" --target "$target" \
     && cp "target/$target/release/tlsdebug" /tlsdebug \
-    && tests/sbom.sh /tlsdebug.cdx.json
+    && tests/sbom.sh /tlsdebug.cdx.json "$FEATURES"
 
 FROM scratch
 ARG VERSION=0.1.0

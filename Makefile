@@ -23,8 +23,20 @@ test: ## Run all checks and tests, those on a real cluster included
 	@tests/run.sh
 
 .PHONY: test-all
-test-all: ## Run make test, the page in a browser, every cell of the fault matrix, and the whole lab
-	@$(MAKE) --no-print-directory test browser faults lab
+test-all: ## Run make test, the page in a browser, alerts and dashboard, the plugin's archive, all faults, and the whole lab
+	@$(MAKE) --no-print-directory test browser monitoring dist-test faults lab
+
+.PHONY: monitoring
+monitoring: ## Test the alerts with promtool, and the dashboard's queries on a Prometheus that scrapes the operator; 3 minutes
+	@tests/monitoring.sh
+
+.PHONY: dist
+dist: ## Build the kubectl plugin's archive, its checksum and its krew manifest into dist/
+	@deploy/dist.sh dist
+
+.PHONY: dist-test
+dist-test: ## Build that archive, install it with krew and run it with kubectl
+	@tests/dist.sh
 
 .PHONY: faults
 faults: ## Make everything fail around a session on a cluster of its own, and print the tables; 25 minutes

@@ -8,13 +8,17 @@ mod diagnose;
 pub mod drain;
 mod live;
 pub mod operator;
+mod output;
+#[cfg(feature = "plugin")]
+mod plugin;
 mod progress;
 mod sources;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Finds out why a JVM's TLS handshake fails.
 #[derive(Debug, Parser)]
@@ -34,12 +38,17 @@ enum Command {
     Drain(crate::operator::drain::Settings),
     /// Prints the custom resource definition of TLSDebugSession as YAML.
     Crd,
+    #[cfg(feature = "plugin")]
+    #[command(flatten)]
+    Plugin(plugin::Command),
 }
 
 /// Parses the command line and runs the subcommand.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let matches = command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match arguments.command {
         Command::Diagnose(diagnose) => diagnose.run(),
         Command::Operator(settings) => operator::run(settings),
         Command::Drain(settings) => drain::run(&settings),
@@ -50,5 +59,24 @@ pub fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        #[cfg(feature = "plugin")]
+        Command::Plugin(command) => command.run(),
+    }
+}
+
+/// The command line, under the name by which the user calls it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command().bin_name(program())
+}
+
+/// What the user types to get here: kubectl runs a plugin by the name of its file.
+fn program() -> &'static str {
+    let file = std::env::args_os().next();
+    let stem = file.as_deref().and_then(|file| Path::new(file).file_stem());
+    if stem.is_some_and(|stem| stem == "kubectl-tlsdebug") {
+        "kubectl tlsdebug"
+    } else {
+        "tlsdebug"
     }
 }

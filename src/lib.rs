@@ -12,3 +12,4 @@ pub mod operator;
 pub mod render;
 pub mod session;
 pub mod workload;
+pub mod wrapper_conf;

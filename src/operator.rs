@@ -8,10 +8,12 @@
 pub mod act;
 pub mod admin;
 pub mod capture;
+pub mod check;
 pub mod context;
 pub mod drain;
 pub mod events;
 pub mod lease;
+pub mod metrics;
 pub mod observe;
 pub mod orphans;
 pub mod plan;
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 use axum::http::{Method, Request};
 use futures::{Stream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::runtime::controller::{Config as ControllerConfig, Controller, Error as ControllerError};
 use kube::runtime::reflector::ObjectRef;
@@ -67,17 +70,28 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// What `--check` found missing.
+    #[error("{}", .0.join("; "))]
+    Unfit(Vec<String>),
     /// Another replica acts now.
     #[error("the leader lease is lost, so another replica may act now; this one starts anew as its standby")]
     LeaseLost,
 }
 
-/// Runs until SIGTERM or SIGINT. Sessions go on where they are when the next operator starts.
+/// Runs until SIGTERM or SIGINT; with `settings.check` only looks. Sessions go on where they are when the next operator starts.
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let config = config().await?;
+    if settings.check {
+        let missing = check::missing(&client(&config, None)?, &settings, Timestamp::now()).await;
+        return if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Unfit(missing))
+        };
+    }
     let held = Held::default();
     let fence = settings.lease_namespace.is_some().then(|| held.clone());
-    let client = client(&config, fence)?;
+    let client = client(&config, fence.clone())?;
     // A log may be silent for as long as its container is.
     let mut patient = config.clone();
     patient.read_timeout = None;
@@ -94,7 +108,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
             woken,
         });
     }
-    let context = Arc::new(Context::new(client.clone(), logs, &settings, scopes));
+    let context = Context::new(client.clone(), logs, &settings, scopes).with_lease(fence);
+    let context = Arc::new(context);
     let admin = admin::bind(&settings.admin_address).await?;
     let admin = tokio::spawn(admin::serve(admin, context.clone()));
     let lease = match &settings.lease_namespace {
@@ -123,7 +138,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let controllers = futures::future::join_all(controllers);
     let pulse = context.pulses.add("sweep", LONGEST_SWEEP_TURN);
     let namespaces = settings.watch_namespaces.clone();
-    let sweep = orphans::sweep_forever(client, namespaces, pulse, &context.gone_unfinished);
+    let (gone, count) = (&context.gone_unfinished, &context.metrics.orphans);
+    let sweep = orphans::sweep_forever(client, namespaces, pulse, gone, count);
     let result = tokio::select! {
         () = sweep => Ok(()),
         _ = controllers => Ok(()),

@@ -21,6 +21,17 @@ for values in tests/chart/*.values.yaml; do
 	diff -u "$snapshot" - <<<"$rendered" || wrong "$values renders something else than $snapshot; if that is meant: UPDATE_SNAPSHOTS=1 tests/chart.sh"
 done
 
+# What kustomize takes is what the chart renders, without what only Helm needs.
+plain() {
+	helm template tlsdebug charts/tlsdebug --namespace tlsdebug --kube-version 1.35.0 --no-hooks --set crds.keep=false |
+		sed -e '/app.kubernetes.io\/managed-by: Helm/d' -e '/helm.sh\/chart:/d'
+}
+[[ -z ${UPDATE_SNAPSHOTS:-} ]] || plain >deploy/kustomize/operator.yaml
+diff -u deploy/kustomize/operator.yaml <(plain) || wrong 'deploy/kustomize/operator.yaml is not what the chart renders; if that is meant: UPDATE_SNAPSHOTS=1 tests/chart.sh'
+kinds() { grep -E '^kind: ' | sort | uniq -c; }
+diff <(kubectl kustomize deploy/kustomize | kinds) <({ plain && cat deploy/kustomize/namespace.yaml; } | kinds) ||
+	wrong 'deploy/kustomize is missing an object of the chart'
+
 # What is packaged is what is in the folder: .helmignore leaves nothing out that a template reads.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -44,6 +55,8 @@ refuses "at '/logFormat'" --set logFormat=xml
 refuses "at '/watchNamespaces/0'" --set 'watchNamespaces={Orders}'
 refuses 'With watchNamespaces the operator cannot look' --set 'watchNamespaces={orders}' --set admissionPolicy.enabled=false
 refuses 'serviceAccount.name is needed' --set serviceAccount.create=false
+refuses "at '/image/digest'" --set image.digest=sha256:1
+refuses "at '/podDisruptionBudget/maxUnavailable'" --set podDisruptionBudget.maxUnavailable=half
 refuses 'incompatible with Kubernetes v1.29.0' --kube-version 1.29.0
 
 tests/apiserver.sh tests/chart/install.sh || wrong 'tests/chart/install.sh failed'

@@ -19,15 +19,15 @@ image=tlsdebug.local/tlsdebug:$version
 most=12000000 # bytes of the program: beside it there is only the list of its crates in the image
 
 # One folder for all checkouts of a user, and apart from the checkout's own: the flags differ, and the dependencies take
-# minutes. The lock keeps another checkout from putting its program there between the build and the copy.
-export CARGO_TARGET_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/release RUSTFLAGS='-C target-feature=+crt-static'
+# minutes. A panic aborts, so no tables to unwind by are needed. The lock keeps another checkout from putting its program there between the build and the copy.
+export CARGO_TARGET_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/release RUSTFLAGS='-C target-feature=+crt-static -C force-unwind-tables=no'
 unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS
 mkdir -p "$CARGO_TARGET_DIR"
 exec 9<"$CARGO_TARGET_DIR"
 flock 9
 target=$(rustc -vV | sed -n 's/^host: //p')
 echo 'image.sh: building the static program (from nothing some 4 minutes on 2 cores)' >&2
-cargo build --locked --release --target "$target" >&2
+cargo build --locked --release --no-default-features --target "$target" >&2
 program=$CARGO_TARGET_DIR/$target/release/tlsdebug
 if readelf --program-headers "$program" | grep -q INTERP; then
 	fail "$program is not static: it asks for a dynamic loader"

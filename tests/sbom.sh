@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Writes which crates are in the operator's program, as CycloneDX 1.5 in JSON: sbom.sh FILE.
+# Writes which crates are in the operator's program, as CycloneDX 1.5 in JSON: sbom.sh FILE [FEATURES].
 # The same sources give the same bytes. The tool for it is installed into the cache folder when it is not there.
 set -euo pipefail
 fail() {
 	printf 'sbom.sh: %s\n' "$@" >&2
 	exit 1
 }
-(($# == 1)) || fail 'usage: sbom.sh FILE'
+(($# == 1 || $# == 2)) || fail 'usage: sbom.sh FILE [FEATURES]'
+features=(--no-default-features)
+[[ -z ${2:-} ]] || features+=(--features "$2")
 file=$(realpath -m "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Flags and folders that are for the program are not for the tool.
@@ -22,7 +24,7 @@ fi
 name=.sbom-$$
 trap 'rm -f "$name.json"' EXIT
 target=$(rustc -vV | sed -n 's/^host: //p')
-SOURCE_DATE_EPOCH=0 "$tool/bin/cargo-cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
+SOURCE_DATE_EPOCH=0 "$tool/bin/cargo-cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps "${features[@]}" \
 	--target "$target" --override-filename "$name" >&2
 # Where the sources lie on this machine says nothing about the program.
 sed "s|path+file://$PWD#|path+file:///#|g" "$name.json" >"$file"

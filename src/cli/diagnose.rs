@@ -1,17 +1,17 @@
 //! `tlsdebug diagnose`: the answer from log files, without a cluster.
 
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::content::{Content, Judgement, Silent};
 use super::live::{self, Announcer};
+use super::output::{self, Output};
 use super::sources::{self, name, unreadable};
 use crate::diagnosis::report::{Report, Verdict};
 use crate::diagnosis::{Diagnoser, Journal};
-use crate::render::{self, Style};
 
 /// Arguments of `tlsdebug diagnose`.
 #[derive(Debug, Args)]
@@ -25,17 +25,6 @@ pub(super) struct Diagnose {
     /// Log files, plain or compressed with gzip or Zstandard; of a folder all files in it; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-}
-
-/// Form of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For eyes.
-    Text,
-    /// For programs.
-    Json,
-    /// One page for a browser, with every handshake.
-    Html,
 }
 
 impl Diagnose {
@@ -91,15 +80,7 @@ impl Diagnose {
 
     fn print(&self, report: &Report, journal: &Journal, missing: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        match self.output {
-            Output::Text => {
-                let coloured = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-                let style = if coloured { Style::Coloured } else { Style::Plain };
-                out.write_all(render::text_of_part(report, missing, style).as_bytes())?;
-            }
-            Output::Json => writeln!(out, "{}", render::json(report)?)?,
-            Output::Html => out.write_all(render::html(report, journal).as_bytes())?,
-        }
+        output::print(&mut out, self.output, report, journal, missing)?;
         out.flush()
     }
 

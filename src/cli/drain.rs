@@ -2,21 +2,16 @@
 
 use std::process::ExitCode;
 
+use super::operator::{runtime, start_log};
 use crate::operator::drain::{self, Settings};
+use crate::operator::settings::LogFormat;
 
 /// Ends all sessions, bounded by the time that is given; says what remains.
 #[must_use]
 pub fn run(settings: &Settings) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("tlsdebug drain: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
+    start_log(tracing::Level::INFO, LogFormat::Text);
+    let Some(runtime) = runtime() else {
+        return ExitCode::FAILURE;
     };
     match runtime.block_on(drain::run(settings)) {
         Ok(stopped) => {

@@ -2,29 +2,18 @@
 
 use std::process::ExitCode;
 
+use tokio::runtime::{Builder, Runtime};
+use tracing::Level;
+
 use crate::operator::settings::LogFormat;
 use crate::operator::{self, Settings};
 
 /// Runs the operator until SIGTERM or SIGINT.
 #[must_use]
 pub fn run(settings: Settings) -> ExitCode {
-    let log = tracing_subscriber::fmt()
-        .with_max_level(settings.log_level)
-        .with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "cannot start");
-            return ExitCode::FAILURE;
-        }
+    start_log(settings.log_level, settings.log_format);
+    let Some(runtime) = runtime() else {
+        return ExitCode::FAILURE;
     };
     match runtime.block_on(operator::run(settings)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,4 +22,21 @@ pub fn run(settings: Settings) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// From now on the program's own log goes to standard error.
+pub(super) fn start_log(level: Level, format: LogFormat) {
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// What all work is done on; without it, the log says why there is none.
+pub(super) fn runtime() -> Option<Runtime> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| tracing::error!(%error, "cannot start")).ok()
 }

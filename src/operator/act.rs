@@ -130,7 +130,8 @@ pub async fn report(client: &Client, session: &TLSDebugSession, status: &TLSDebu
     }
 }
 
-async fn write<K>(api: &Api<K>, name: &str, patch: JsonPatch) -> kube::Result<()>
+/// Writes one patch.
+pub(super) async fn write<K>(api: &Api<K>, name: &str, patch: JsonPatch) -> kube::Result<()>
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {

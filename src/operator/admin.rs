@@ -8,45 +8,10 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::Error;
 use super::context::Context;
-
-/// What is counted.
-#[derive(Debug, Default, Clone)]
-pub struct Metrics {
-    /// Looks at sessions.
-    pub reconciles: Counter,
-    /// Looks that ended with an error of the API.
-    pub errors: Counter,
-    /// Status writes.
-    pub status_writes: Counter,
-    /// Sessions beside which logs are read or a workload is watched.
-    pub active_sessions: Gauge,
-}
-
-impl Metrics {
-    fn registry(&self) -> Registry {
-        let mut registry = Registry::with_prefix("tlsdebug");
-        registry.register("reconciles", "Looks at sessions", self.reconciles.clone());
-        registry.register(
-            "reconcile_errors",
-            "Looks that ended with an error of the API",
-            self.errors.clone(),
-        );
-        registry.register("status_writes", "Status writes", self.status_writes.clone());
-        registry.register(
-            "active_sessions",
-            "Sessions whose workload is watched or whose logs are read",
-            self.active_sessions.clone(),
-        );
-        registry
-    }
-}
 
 /// Takes the port.
 pub async fn bind(address: &str) -> Result<TcpListener, Error> {
@@ -81,7 +46,7 @@ async fn alive(State(context): State<Arc<Context>>) -> impl IntoResponse {
 
 async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
     let mut text = String::new();
-    match encode(&mut text, &context.metrics.registry()) {
+    match encode(&mut text, &context.registry()) {
         Ok(()) => {
             let content = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(axum::http::header::CONTENT_TYPE, content)], text).into_response()

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use self::lives::Lives;
 use crate::diagnosis::report::Report;
+use crate::operator::metrics::LogMetrics;
 use crate::operator::observe::DebugPod;
 use crate::session::TLSDebugSession;
 use crate::session::status::{EarlierPods, PodCapture};
@@ -46,6 +47,8 @@ pub struct Captured {
     pub key_material_seen: bool,
     /// Reading stopped at the session's limit of bytes.
     pub limit_reached: bool,
+    /// What the operator may not read, in the API server's words.
+    pub unreadable: Option<String>,
 }
 
 /// The streams of one session. Dropping it ends them.
@@ -62,13 +65,25 @@ pub struct Shared {
     news: Notify,
     bytes: AtomicU64,
     limit: u64,
+    metrics: LogMetrics,
     lives: Mutex<Lives>,
+    unreadable: Mutex<Option<String>>,
 }
 
 impl Shared {
     /// Counts bytes that are about to be read; `false` once the session's limit is reached.
     fn take(&self, bytes: usize) -> bool {
+        self.metrics.bytes.inc_by(bytes as u64);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) < self.limit
+    }
+
+    /// Keeps what the API server says of a right that is missing; `None`: none is.
+    fn note_unreadable(&self, message: Option<&str>) {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.as_deref() != message {
+            *unreadable = message.map(str::to_owned);
+            self.news.notify_one();
+        }
     }
 
     fn lives(&self) -> MutexGuard<'_, Lives> {
@@ -79,7 +94,7 @@ impl Shared {
 impl Capture {
     /// Sets up a capture without streams; `container` is the one whose log is read in every pod.
     #[must_use]
-    pub fn new(client: Client, session: &TLSDebugSession, container: String, wake: Wake) -> Self {
+    pub fn new(client: Client, session: &TLSDebugSession, container: String, wake: Wake, metrics: LogMetrics) -> Self {
         let shared = Arc::new(Shared {
             client,
             namespace: session.metadata.namespace.clone().unwrap_or_default(),
@@ -87,7 +102,9 @@ impl Capture {
             news: Notify::new(),
             bytes: AtomicU64::new(0),
             limit: session.spec.max_log_bytes,
+            metrics,
             lives: Mutex::new(Lives::new(session.status.as_ref())),
+            unreadable: Mutex::default(),
         });
         let notifier = tokio::spawn(notify(shared.clone(), ObjectRef::from_obj(session), wake)).abort_handle();
         Self {
@@ -130,6 +147,12 @@ impl Capture {
     pub fn captured(&self) -> Captured {
         Captured {
             limit_reached: self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit,
+            unreadable: self
+                .shared
+                .unreadable
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             ..self.shared.lives().captured()
         }
     }

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
+use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
-use super::admin::Metrics;
 use super::capture::{Capture, Captured, Wake};
 use super::events;
+use super::lease::Held;
+use super::metrics::Metrics;
 use super::observe::Observed;
 use super::plan::Plan;
 use super::pulse::Pulses;
@@ -34,6 +37,8 @@ pub struct Context {
     pub gone_unfinished: Notify,
     /// Counters for the admin port.
     pub metrics: Metrics,
+    /// What is held of the leader lease; `None`: this is the only replica.
+    held: Option<Held>,
 }
 
 /// One namespace that is watched, or all.
@@ -83,7 +88,22 @@ impl Context {
             pulses: Pulses::default(),
             gone_unfinished: Notify::new(),
             metrics: Metrics::default(),
+            held: None,
         }
+    }
+
+    /// As a replica that acts only while it holds the leader lease.
+    #[must_use]
+    pub fn with_lease(self, held: Option<Held>) -> Self {
+        Self { held, ..self }
+    }
+
+    /// What the admin port tells of now.
+    pub(super) fn registry(&self) -> Registry {
+        let sessions: Vec<_> = self.scopes.values().flat_map(|scope| scope.sessions.state()).collect();
+        let is_leader = self.held.as_ref().is_none_or(Held::is_valid);
+        let sessions = sessions.iter().map(AsRef::as_ref);
+        self.metrics.registry(sessions, is_leader, Timestamp::now())
     }
 
     /// The client that all share.
@@ -143,9 +163,10 @@ impl Context {
             match plan.status.injection.as_ref().filter(|_| plan.capture) {
                 Some(injection) => {
                     let container = injection.change.container.clone();
-                    let capture = active
-                        .capture
-                        .get_or_insert_with(|| Capture::new(self.logs.clone(), session, container, scope.wake.clone()));
+                    let capture = active.capture.get_or_insert_with(|| {
+                        let (client, wake) = (self.logs.clone(), scope.wake.clone());
+                        Capture::new(client, session, container, wake, self.metrics.logs.clone())
+                    });
                     capture.follow(&observed.remains.pods, session.spec.max_pods);
                 }
                 None => active.capture = None,
@@ -222,6 +243,7 @@ mod tests {
     use super::super::plan::Action;
     use super::*;
     use crate::session::TLSDebugSessionStatus;
+    use crate::workload::record::RecordOwner;
 
     #[derive(Parser)]
     struct Arguments {
@@ -253,6 +275,7 @@ mod tests {
         .expect("a Deployment");
         let observed = |uid| Observed {
             session: session(uid),
+            owner: RecordOwner::Operator,
             is_guarded: true,
             workload: Some(deployment.clone().into()),
             config_maps: BTreeMap::new(),

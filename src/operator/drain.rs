@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
-use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::act;
 use super::observe::existing;
 use crate::session::TLSDebugSession;
-use crate::workload::ownership::FIELD_MANAGER;
+use crate::workload::patch::Builder;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -109,9 +109,8 @@ async fn look(
     }
     for session in left.iter().filter(|session| !session.spec.stop) {
         let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), &session.namespace().unwrap_or_default());
-        let stop = Patch::Merge(json!({"spec": {"stop": true}}));
-        let parameters = PatchParams::apply(FIELD_MANAGER);
-        existing(sessions.patch(&session.name_any(), &parameters, &stop).await.map(Some))?;
+        let stop = Builder::default().add(&["spec", "stop"], true).build();
+        existing(act::write(&sessions, &session.name_any(), stop).await)?;
         *stopped += 1;
     }
     Ok(left)
@@ -146,6 +145,8 @@ fn describe(left: &[TLSDebugSession]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn session(status: &serde_json::Value, finalizers: &[&str]) -> TLSDebugSession {

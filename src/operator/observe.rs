@@ -17,7 +17,7 @@ use super::capture::Captured;
 use crate::session::{Phase, Strategy, TLSDebugSession, TargetKind};
 use crate::workload::clone::SESSION_LABEL;
 use crate::workload::environment::{self, ConfigMapKeys};
-use crate::workload::record::{Change, SessionReference};
+use crate::workload::record::{Change, RecordOwner, SessionReference};
 use crate::workload::{Workload, refusal};
 pub use pods::{ClonePod, DebugPod};
 pub use revisions::{DebugRevision, RevisionKind};
@@ -30,6 +30,8 @@ pub const ADMISSION_POLICY: &str = "tlsdebugsessions.tlsdebug.io";
 pub struct Observed {
     /// The session, read live.
     pub session: TLSDebugSession,
+    /// Who carries the session out.
+    pub owner: RecordOwner,
     /// Sessions may be started: the admission policy is there, or is not asked for.
     pub is_guarded: bool,
     /// Its target, where it exists.
@@ -80,11 +82,12 @@ pub async fn observe(
     let phase = session.status.as_ref().map(|status| status.phase).unwrap_or_default();
     // The policy is asked for before anything is touched, and not again.
     let is_starting = session.metadata.deletion_timestamp.is_none() && phase == Phase::Pending;
-    let mut unreadable = None;
+    let mut unreadable = captured.unreadable.clone();
     let is_guarded =
         !(requires_policy && is_starting) || readable(has_admission_policy(client).await, &mut unreadable)?;
     let mut observed = Observed {
         is_guarded,
+        owner: RecordOwner::Operator,
         session,
         workload: None,
         config_maps: ConfigMapKeys::new(),
@@ -147,6 +150,8 @@ async fn stuck_pod(client: &Client, workload: &Workload) -> kube::Result<Option<
 /// Whether the workload bears the record of a session that is gone or over: a sweep will take it away.
 async fn is_left_behind(client: &Client, workload: &Workload, session: &TLSDebugSession) -> kube::Result<bool> {
     match workload.record() {
+        // A terminal's session is no object; until its deadline it may come back to its record.
+        Some(Ok(record)) if record.owner == RecordOwner::Terminal => Ok(false),
         Some(Ok(record)) if Some(&record.session.uid) != session.uid().as_ref() => {
             let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
             is_gone(client, namespace, &record.session).await
@@ -280,7 +285,7 @@ async fn service_selectors(client: &Client, session: &TLSDebugSession) -> kube::
 }
 
 /// Whether the policy that keeps sessions from lending the operator's rights is installed and bound.
-async fn has_admission_policy(client: &Client) -> kube::Result<bool> {
+pub(crate) async fn has_admission_policy(client: &Client) -> kube::Result<bool> {
     let policy = Api::<ValidatingAdmissionPolicy>::all(client.clone())
         .get_opt(ADMISSION_POLICY)
         .await?;

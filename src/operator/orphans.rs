@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, Status};
 use kube::{Api, Client, ResourceExt};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 
 use super::observe::RevisionKind;
@@ -46,7 +47,7 @@ const KINDS: [TargetKind; 3] = [TargetKind::Deployment, TargetKind::StatefulSet,
 const REVISIONS: [RevisionKind; 2] = [RevisionKind::ReplicaSet, RevisionKind::ControllerRevision];
 
 /// A workload: namespace, kind, name.
-type Key = (String, TargetKind, String);
+pub type Key = (String, TargetKind, String);
 type Object = PartialObjectMeta<DynamicObject>;
 
 /// A change that may have been left behind.
@@ -66,8 +67,8 @@ struct Traces {
 }
 
 /// Looks for what was left behind and takes it back, for ever, and at once when told that a session is `gone`. `namespaces`:
-/// those that are watched, all when empty.
-pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, gone: &Notify) {
+/// those that are watched, all when empty. `count` goes up with each template that is put back.
+pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, gone: &Notify, count: &Counter) {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
     } else {
@@ -80,7 +81,7 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
         let with_revisions = is_expected || number % SWEEPS_OF_REVISIONS == 0;
         let mut is_clean = true;
         for scope in &scopes {
-            match sweep(&client, *scope, with_revisions, &pulse).await {
+            match sweep(&client, *scope, with_revisions, &pulse, count).await {
                 Ok(is_finished) => is_clean &= is_finished,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
@@ -99,22 +100,32 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
     }
 }
 
-/// One sweep. Returns whether nothing is left that it could not finish.
-async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, pulse: &Pulse) -> kube::Result<bool> {
+/// One sweep. Returns whether nothing is left that it could not finish. What cannot be listed keeps nothing else from being
+/// put right.
+async fn sweep(
+    client: &Client,
+    namespace: Option<&str>,
+    with_revisions: bool,
+    pulse: &Pulse,
+    count: &Counter,
+) -> kube::Result<bool> {
     let mut traces = Traces::default();
+    let mut unlisted = Ok(());
     for kind in KINDS {
         let api = api(client, namespace, &observe::resource(kind));
-        each(api, pulse, |object| traces.see_workload(kind, &object)).await?;
+        let listed = each(api, pulse, |object| traces.see_workload(kind, &object)).await;
+        unlisted = unlisted.and(listed);
     }
     for kind in REVISIONS.into_iter().filter(|_| with_revisions) {
         let api = api(client, namespace, &observe::revisions::resource(kind));
-        each(api, pulse, |object| traces.see_revision(&object)).await?;
+        let listed = each(api, pulse, |object| traces.see_revision(&object)).await;
+        unlisted = unlisted.and(listed);
     }
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
         let finish = async {
             if is_orphan(client, key, found, Timestamp::now()).await? {
-                take_back(client, key, &found.record).await
+                take_back(client, key, &found.record, count).await
             } else {
                 Ok(true)
             }
@@ -126,7 +137,62 @@ async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, p
         is_clean &= logged(key, give_back(client, key)).await;
         pulse.beat();
     }
-    Ok(is_clean)
+    unlisted.map(|()| is_clean)
+}
+
+/// What was left on one workload, by whomever and until whenever.
+#[derive(Default)]
+pub struct Left {
+    traces: Traces,
+}
+
+impl Left {
+    /// Nothing was left.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.traces.changes.is_empty() && self.traces.owned.is_empty()
+    }
+
+    /// The records of changes whose flag is in the template still.
+    pub fn in_template(&self) -> impl Iterator<Item = &Record> {
+        let changes = self.traces.changes.values();
+        changes.filter(|found| !found.is_copy).map(|found| &found.record)
+    }
+
+    /// Takes it back, as far as it goes now. Returns whether nothing is left of it.
+    pub async fn take_back(&self, client: &Client) -> kube::Result<bool> {
+        let mut is_clean = true;
+        for ((key, _), found) in &self.traces.changes {
+            is_clean &= take_back(client, key, &found.record, &Counter::default()).await?;
+        }
+        for key in &self.traces.owned {
+            is_clean &= give_back(client, key).await?;
+        }
+        Ok(is_clean)
+    }
+}
+
+/// Looks for what was left on one workload. `None`: the workload does not exist.
+pub async fn left_on(client: &Client, key: &Key) -> kube::Result<Option<Left>> {
+    let (namespace, kind, name) = key;
+    let Some(object) = observe::workloads(client, namespace, *kind).get_opt(name).await? else {
+        return Ok(None);
+    };
+    let mut traces = Traces::default();
+    traces.see_workload(*kind, &object);
+    let is_of_it = |one: &DynamicObject| {
+        one.owner_references()
+            .iter()
+            .any(|owner| Some(&owner.uid) == object.uid().as_ref())
+    };
+    if let Some(kind) = RevisionKind::of(*kind) {
+        let revisions = observe::revisions::api(client, namespace, kind);
+        let all = revisions.list(&ListParams::default()).await?.items;
+        for revision in all.iter().filter(|one| is_of_it(one)) {
+            traces.see_revision(revision);
+        }
+    }
+    Ok(Some(Left { traces }))
 }
 
 fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<Object> {
@@ -154,26 +220,26 @@ async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) -> k
 }
 
 impl Traces {
-    fn see_workload(&mut self, kind: TargetKind, object: &Object) {
+    fn see_workload(&mut self, kind: TargetKind, object: &impl ResourceExt) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        match Record::of(&object.metadata) {
+        match Record::of(object.meta()) {
             Some(Ok(record)) => self.add((namespace, kind, name), record, false),
             Some(Err(error)) => {
                 tracing::warn!(%kind, name, namespace, %error, "annotation {ANNOTATION} is no record");
             }
-            None if !ownership::owned(&object.metadata).is_empty() => self.owned.push((namespace, kind, name)),
+            None if !ownership::owned(object.meta()).is_empty() => self.owned.push((namespace, kind, name)),
             None => {}
         }
     }
 
-    fn see_revision(&mut self, object: &Object) {
+    fn see_revision(&mut self, object: &impl ResourceExt) {
         let owners = object.owner_references();
         let controller = owners.iter().find(|owner| owner.controller == Some(true));
         let workload = controller.and_then(|owner| {
             let kind = KINDS.into_iter().find(|kind| kind.to_string() == owner.kind)?;
             Some((object.namespace()?, kind, owner.name.clone()))
         });
-        if let (Some(workload), Some(Ok(record))) = (workload, Record::of(&object.metadata)) {
+        if let (Some(workload), Some(Ok(record))) = (workload, Record::of(object.meta())) {
             self.add(workload, record, true);
         }
     }
@@ -216,7 +282,7 @@ async fn logged((namespace, kind, name): &Key, work: impl Future<Output = kube::
 }
 
 /// Takes the change back as far as it goes now. Returns whether nothing is left of it.
-async fn take_back(client: &Client, key: &Key, record: &Record) -> kube::Result<bool> {
+async fn take_back(client: &Client, key: &Key, record: &Record, count: &Counter) -> kube::Result<bool> {
     let (namespace, kind, name) = key;
     let mut change = record.change.clone();
     let mut refused = None;
@@ -234,7 +300,12 @@ async fn take_back(client: &Client, key: &Key, record: &Record) -> kube::Result<
         let mut unreadable = None;
         let remains = observe::remains(client, &workload, &record.session.uid, &change, &mut unreadable).await?;
         match undo::next(&workload, &change, &record.session.uid, &remains) {
-            Undo::Write(step) => refused = write(client, &workload, &step).await?,
+            Undo::Write(step) => {
+                refused = write(client, &workload, &step).await?;
+                if refused.is_none() && matches!(step, Step::Restore(_)) {
+                    count.inc();
+                }
+            }
             Undo::Wait => return Ok(false),
             Undo::Done => {
                 if let Some(message) = &unreadable {

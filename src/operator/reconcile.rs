@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action as Next;
+use tokio::time::Instant;
 
 use super::act::{self, Outcome};
 use super::context::Context;
@@ -22,8 +23,11 @@ pub const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 /// One look at one session, which ends in time.
 pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
+    let begin = Instant::now();
     let look = Box::pin(look(session.clone(), context.clone()));
-    if let Ok(next) = tokio::time::timeout(LONGEST_LOOK, look).await {
+    let next = tokio::time::timeout(LONGEST_LOOK, look).await;
+    context.metrics.durations.observe(begin.elapsed().as_secs_f64());
+    if let Ok(next) = next {
         return next;
     }
     context.metrics.errors.inc();
@@ -59,14 +63,19 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
     let outcome = act::act(client, &observed, &plan.action).await?;
     let is_done = matches!(outcome, Outcome::Done);
     let next = match outcome {
-        Outcome::Done => Next::requeue(plan.look_again),
+        Outcome::Done => {
+            context.metrics.wrote(&plan.action);
+            Next::requeue(plan.look_again)
+        }
         Outcome::Moved => Next::requeue(context.backoff(&observed.session) / 10),
         Outcome::Forbidden(message) => {
             let message = forbidden(&observed, &plan.action, &message);
+            context.metrics.refused(&plan.action, "Forbidden");
             blocked(&mut plan, &observed, "Forbidden", &message);
             Next::requeue(context.backoff(&observed.session))
         }
         Outcome::Rejected(message) => {
+            context.metrics.refused(&plan.action, "PatchRejected");
             rejected(&mut plan, &observed, &message);
             Next::requeue(context.backoff(&observed.session))
         }
@@ -76,6 +85,7 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
     let is_let_go = is_done && plan.action == Action::RemoveFinalizer;
     if !is_let_go && act::report(client, &observed.session, &plan.status).await? {
         context.metrics.status_writes.inc();
+        context.metrics.reported(observed.session.status.as_ref(), &plan.status);
         log(&observed.session, before, &plan.status);
     }
     if is_done {

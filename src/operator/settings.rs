@@ -28,6 +28,10 @@ pub struct Settings {
     #[arg(long, env = "TLSDEBUG_REQUIRE_ADMISSION_POLICY", default_value_t = true, action = clap::ArgAction::Set)]
     pub require_admission_policy: bool,
 
+    /// Only look whether an operator with these settings can work and one does; say what is missing.
+    #[arg(long)]
+    pub check: bool,
+
     /// How much the operator writes into its own log: error, warn, info, debug or trace.
     #[arg(long, env = "TLSDEBUG_LOG_LEVEL", default_value = "info")]
     pub log_level: tracing::Level,

@@ -15,6 +15,8 @@ use super::view::{TEMPLATE, Workload};
 pub struct Request<'a> {
     /// The session.
     pub session: SessionReference,
+    /// Who undoes the change.
+    pub owner: RecordOwner,
     /// Container named by the session, needed when there are several.
     pub container: Option<&'a str>,
     /// Environment variable.
@@ -81,11 +83,11 @@ pub(super) fn edit(workload: &Workload, request: &Request<'_>) -> Result<Edit, R
     .map_err(|obstacle| refusal::of_obstacle(workload, container, request.variable, &obstacle))
 }
 
-/// The record of an edit that the operator makes.
+/// The record of an edit.
 pub(super) fn record(request: &Request<'_>, edit: &Edit) -> Record {
     Record {
         session: request.session.clone(),
-        owner: RecordOwner::Operator,
+        owner: request.owner,
         deadline: request.deadline.clone(),
         change: edit.change.clone(),
     }

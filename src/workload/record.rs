@@ -226,10 +226,11 @@ pub struct SessionReference {
 }
 
 /// Who undoes a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordOwner {
     /// The operator, when the session ends.
+    #[default]
     Operator,
     /// The terminal that made it; the operator only after the deadline.
     Terminal,

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Container;
 
 use super::environment::Obstacle;
+use super::record::{RecordOwner, SessionReference};
 use super::view::{Place, Workload};
 use crate::session::TargetKind;
 
@@ -53,14 +54,19 @@ pub(super) fn unless_free(workload: &Workload, session_uid: &str) -> Result<(), 
     if let Some(Ok(record)) = workload.record()
         && record.session.uid != session_uid
     {
-        return Err(Refusal::permanent(
-            "TargetInUse",
-            format!(
-                "{title} is held by session {}/{}. Wait until that session has ended, or end it (spec.stop: true), then \
-                 create a new one.",
-                record.session.namespace, record.session.name
+        let SessionReference { namespace, name, .. } = &record.session;
+        let message = match record.owner {
+            RecordOwner::Operator => format!(
+                "{title} is held by session {namespace}/{name}. Wait until that session has ended, or end it (spec.stop: \
+                 true), then create a new one."
             ),
-        ));
+            RecordOwner::Terminal => format!(
+                "{title} is held by somebody's terminal (kubectl tlsdebug run), until {} at the latest. Wait until that has \
+                 ended; should it have died, kubectl tlsdebug restore undoes what it left.",
+                record.deadline
+            ),
+        };
+        return Err(Refusal::permanent("TargetInUse", message));
     }
     if workload.metadata.deletion_timestamp.is_some() {
         return Err(Refusal::permanent(

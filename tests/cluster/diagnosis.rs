@@ -35,7 +35,7 @@ fn variables(pairs: &[(&str, &str)]) -> Value {
 }
 
 /// Starts a server with a fault, and a client that calls it `attempts` times after each start.
-async fn start(scenario: &Scenario, fault: &str, attempts: &str) {
+pub async fn start(scenario: &Scenario, fault: &str, attempts: &str) {
     let fast = [
         ("TLSDEBUG_START_SECONDS", "0"),
         ("TLSDEBUG_STOP_SECONDS", "0"),

@@ -17,7 +17,7 @@ use crate::support::table;
 use crate::support::workloads::{deployment, literal, of_kind};
 
 /// How long the template may keep the flag after a session's end while the API server answers.
-const LATEST: Duration = Duration::from_secs(60);
+const LATEST: Duration = Duration::from_mins(1);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
@@ -140,17 +140,18 @@ impl<'a> Matrix<'a> {
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
+}
 
-    fn note(&self, cell: &str, what: &str, lived: &Lived) {
-        let outcome = match &lived.status {
-            Some(status) => match &status.failure {
-                Some(failure) => format!("{:?} ({})", status.phase, failure.reason),
-                None => format!("{:?}", status.phase),
-            },
-            None => "gone".to_owned(),
-        };
-        let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
-        let row = [cell, what, &outcome, &seconds(lived.template), &seconds(lived.whole)];
-        table::row("faults", &row);
-    }
+/// Adds a row to the table.
+fn note(cell: &str, what: &str, lived: &Lived) {
+    let outcome = match &lived.status {
+        Some(status) => match &status.failure {
+            Some(failure) => format!("{:?} ({})", status.phase, failure.reason),
+            None => format!("{:?}", status.phase),
+        },
+        None => "gone".to_owned(),
+    };
+    let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
+    let row = [cell, what, &outcome, &seconds(lived.template), &seconds(lived.whole)];
+    table::row("faults", &row);
 }

@@ -202,7 +202,15 @@ fn without(part: Part, right: &Right, uses: usize) {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         };
+        // A replica without its lease ends itself, to be started anew.
+        let revived = async {
+            loop {
+                scenario.keep_operator();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
         let told = tokio::select! {
+            () = revived, if part == Part::Lease => told,
             () = &mut whole, if !is_over => told,
             () = std::future::ready(()), if is_over => told,
             () = fails, if right.resource == "configmaps" => {

@@ -24,7 +24,8 @@ fn standby_takes_over_in_mid_session() {
         scenario
             .kubectl(&["label", "namespace", &namespace, &format!("{LABEL}=restricted")])
             .done();
-        scenario.install_chart(&["replicas=2"]);
+        scenario.install_chart(&["replicas=2", "podDisruptionBudget.enabled=true"]);
+        scenario.test_chart();
         scenario
             .kubectl(&["label", "namespace", &namespace, &format!("{LABEL}-")])
             .done();

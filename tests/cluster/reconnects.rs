@@ -98,7 +98,8 @@ struct Written {
     bytes: u64,
     /// Lines that the runtime has written in several parts.
     long: u64,
-    seconds: f64,
+    /// Lines in a second.
+    rate: u64,
 }
 
 /// Where the kubelet keeps the log files of a pod's container.
@@ -150,12 +151,9 @@ impl Written {
             written.long += u64::from(is_part);
         }
         let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
-        written.seconds = last.duration_since(*first).as_secs_f64();
+        let milliseconds = u64::try_from(last.duration_since(*first).as_millis()).unwrap();
+        written.rate = written.lines * 1000 / milliseconds;
         written
-    }
-
-    fn rate(&self) -> f64 {
-        self.lines as f64 / self.seconds
     }
 }
 
@@ -205,8 +203,8 @@ async fn reconnected(scenario: &Scenario, times: usize, lines: u32) {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let read = read_so_far(scenario, &pod).await.unwrap();
     let written = Written::of(&folder);
-    let (rate, long) = (written.rate(), written.long);
-    let what = format!("{times} breaks and 5 ends of the stream, {rate:.0} lines/s, {long} lines over 16 KiB");
+    let (rate, long) = (written.rate, written.long);
+    let what = format!("{times} breaks and 5 ends of the stream, {rate} lines/s, {long} lines over 16 KiB");
     note(&what, opened, written.lines, &read);
     assert_eq!(
         (read.lines, read.bytes, read.gaps),

@@ -174,6 +174,36 @@ fn what_cannot_be_read_is_not_waited_for_without_end() {
 }
 
 #[test]
+fn logs_that_may_not_be_read() {
+    scenario("unreadable-logs", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        scenario.revoke("pods/log", "get").await;
+        scenario.create_session("session", "orders", &json!({}));
+        let status = scenario
+            .status_with("session", "to tell what cannot be read", |status| {
+                has_condition(status, ConditionType::Restored, "False", "Forbidden")
+            })
+            .await;
+        let message = &condition(&status, ConditionType::Restored).message;
+        assert!(
+            message.contains("cannot get resource \"pods/log\"") && message.contains("helm upgrade"),
+            "{message}"
+        );
+        scenario.grant_rights();
+        scenario
+            .status_with("session", "to tell of it no longer", |status| {
+                has_condition(status, ConditionType::Restored, "False", "FlagInTemplate")
+            })
+            .await;
+        scenario.revoke("pods/log", "get").await;
+        scenario.stop_session("session");
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+#[test]
 fn session_that_the_operator_may_not_let_go() {
     scenario("finalizer-kept", async |scenario| {
         scenario.deployed("orders", &literal()).await;

@@ -5,6 +5,7 @@ pub mod faults;
 pub mod kubectl;
 pub mod operator;
 pub mod phases;
+pub mod plugin;
 pub mod policies;
 pub mod proxy;
 pub mod random;

@@ -7,7 +7,7 @@ use tlsdebug::session::TargetKind;
 use tlsdebug::workload::clone::{self, CloneInjection, Terms};
 use tlsdebug::workload::environment::ConfigMapKeys;
 use tlsdebug::workload::inject::Request;
-use tlsdebug::workload::record::SessionReference;
+use tlsdebug::workload::record::{RecordOwner, SessionReference};
 use tlsdebug::workload::{ANNOTATION, Refusal, Workload};
 
 const FLAG: &str = "-Djavax.net.debug=ssl,handshake";
@@ -25,6 +25,7 @@ fn planned(object: &Value, receive_traffic: bool) -> Result<CloneInjection, Refu
         variable: "JAVA_CUSTOM_OPTS",
         flag: FLAG,
         deadline: "2026-01-01T00:00:00Z".into(),
+        owner: RecordOwner::Operator,
         config_maps: &ConfigMapKeys::new(),
     };
     let selector = |pairs: &[(&str, &str)]| {

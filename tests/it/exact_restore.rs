@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tlsdebug::session::TargetKind;
 use tlsdebug::workload::environment::ConfigMapKeys;
 use tlsdebug::workload::inject::{self, Request};
-use tlsdebug::workload::record::SessionReference;
+use tlsdebug::workload::record::{RecordOwner, SessionReference};
 use tlsdebug::workload::{ANNOTATION, Refusal, Workload, restore};
 
 const FLAG: &str = "-Djavax.net.debug=ssl,handshake";
@@ -92,6 +92,7 @@ fn planned(object: &Value, variable: &str, config_maps: &ConfigMapKeys) -> Resul
         container: Some("msr"),
         variable,
         flag: FLAG,
+        owner: RecordOwner::Operator,
         deadline: "2026-01-01T00:00:00Z".into(),
         config_maps,
     };
@@ -430,6 +431,7 @@ fn refused(object: &Value, container: Option<&'static str>) -> &'static str {
         container,
         variable: VARIABLE,
         flag: FLAG,
+        owner: RecordOwner::Operator,
         deadline: "2026-01-01T00:00:00Z".into(),
         config_maps: &config_maps,
     };

@@ -15,6 +15,7 @@ use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
 use tlsdebug::session::conditions::{self, ConditionType};
 use tlsdebug::session::{Phase, TLSDebugSession};
 use tlsdebug::workload::environment::ConfigMapKeys;
+use tlsdebug::workload::record::RecordOwner;
 use tlsdebug::workload::rollout::Standstill;
 use tlsdebug::workload::{ANNOTATION, Workload};
 
@@ -95,6 +96,7 @@ impl World {
         let replicas = self.debug_replicas.filter(|_| is_visible);
         let hidden = self.pods_are_hidden.then(|| REFUSAL.to_owned());
         Observed {
+            owner: RecordOwner::Operator,
             is_guarded: true,
             session,
             workload,

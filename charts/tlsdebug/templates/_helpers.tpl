@@ -29,6 +29,29 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Annotations of an object's metadata: those that every object gets, and its own where it has some ("own").
+*/}}
+{{- define "tlsdebug.annotations" -}}
+{{- with mustMerge (deepCopy (default dict .own)) .Values.commonAnnotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+A digest names one image for ever; a tag beside it would only be for people.
+*/}}
+{{- define "tlsdebug.imageReference" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "tlsdebug.serviceAccountName" -}}
@@ -40,7 +63,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{- define "tlsdebug.image" -}}
-image: {{ printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) | quote }}
+image: {{ include "tlsdebug.imageReference" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 
@@ -78,6 +101,33 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/*
+How the operator is called, and what it reads from its pod; the same for the test that asks whether it works.
+*/}}
+{{- define "tlsdebug.arguments" -}}
+- operator
+{{- with .Values.watchNamespaces }}
+- --watch-namespaces={{ join "," . }}
+{{- end }}
+- --admin-address=0.0.0.0:8080
+- --lease-name={{ include "tlsdebug.fullname" . }}
+- --lease-namespace=$(POD_NAMESPACE)
+- --identity=$(POD_NAME)
+- --require-admission-policy={{ include "tlsdebug.requireAdmissionPolicy" . }}
+- --log-format={{ .Values.logFormat }}
+{{- end -}}
+
+{{- define "tlsdebug.environment" -}}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
 {{- end -}}
 
 {{/*

@@ -110,6 +110,7 @@ enum Now {
 pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.namespace);
     let mut retry = FIRST_RETRY;
+    let mut was_opened = false;
     let mut is_at_end = false;
     loop {
         let now = now(&pods, &life, &shared.container).await;
@@ -123,6 +124,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                 break;
             }
             Err(error) => {
+                note_forbidden(&shared, &error);
                 tracing::debug!(pod = life.pod, %error, "cannot read the pod");
                 pause(&mut retry).await;
                 continue;
@@ -141,9 +143,16 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             since_time,
             ..LogParams::default()
         };
-        let lines = lock(&state).diagnoser.lines();
+        let (lines, gaps) = {
+            let state = lock(&state);
+            (state.diagnoser.lines(), state.gaps)
+        };
+        if std::mem::replace(&mut was_opened, true) {
+            shared.metrics.reconnects.inc();
+        }
         match pods.log_stream(&life.pod, &parameters).await {
             Ok(stream) => {
+                shared.note_unreadable(None);
                 let end = read(stream, &shared, &state, async || {
                     let later = self::now(&pods, &life, &shared.container).await?;
                     Ok((later == Now::Previous) == previous && later != Now::Gone)
@@ -169,8 +178,12 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                 lock(&state).gaps += 1;
                 break;
             }
-            Err(error) => tracing::debug!(pod = life.pod, %error, "cannot open the log stream"),
+            Err(error) => {
+                note_forbidden(&shared, &error);
+                tracing::debug!(pod = life.pod, %error, "cannot open the log stream");
+            }
         }
+        shared.metrics.gaps.inc_by(lock(&state).gaps - gaps);
         // A stream that brings nothing and closes is opened ever more slowly.
         if lock(&state).diagnoser.lines() > lines {
             retry = FIRST_RETRY;
@@ -179,6 +192,15 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     }
     lock(&state).finish();
     shared.news.notify_one();
+}
+
+/// What passes by itself is tried again without a word; a right has to be given.
+fn note_forbidden(shared: &Shared, error: &kube::Error) {
+    if let kube::Error::Api(status) = error
+        && status.is_forbidden()
+    {
+        shared.note_unreadable(Some(&status.message));
+    }
 }
 
 async fn pause(retry: &mut Duration) {

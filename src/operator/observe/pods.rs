@@ -64,7 +64,7 @@ pub(super) fn clone_pod(pod: &Pod, session_uid: &str) -> Option<ClonePod> {
 }
 
 /// What a pod's status says of one of its containers, an init container or sidecar too.
-pub(in crate::operator) fn container_status<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
+pub(crate) fn container_status<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
     let status = pod.status.as_ref()?;
     let lists = [&status.container_statuses, &status.init_container_statuses];
     let mut all = lists.into_iter().flat_map(|list| list.iter().flatten());

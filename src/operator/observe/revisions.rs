@@ -44,6 +44,18 @@ pub enum RevisionKind {
     ControllerRevision,
 }
 
+impl RevisionKind {
+    /// What holds the revisions of a kind of workload; a bare pod has none.
+    #[must_use]
+    pub const fn of(kind: TargetKind) -> Option<Self> {
+        match kind {
+            TargetKind::Deployment => Some(Self::ReplicaSet),
+            TargetKind::StatefulSet | TargetKind::DaemonSet => Some(Self::ControllerRevision),
+            TargetKind::Pod => None,
+        }
+    }
+}
+
 /// The API of a kind of revision.
 #[must_use]
 pub fn api(client: &Client, namespace: &str, kind: RevisionKind) -> Api<DynamicObject> {
@@ -85,7 +97,7 @@ pub(super) async fn marked(client: &Client, workload: &Workload, session_uid: &s
     let selected = ListParams::default().labels(&workload.selector_text());
     let is_marked = |metadata: &ObjectMeta| is_marked(metadata, workload.uid(), session_uid);
     let mut marked = Marked::default();
-    match kind(workload) {
+    match RevisionKind::of(workload.kind) {
         Some(RevisionKind::ReplicaSet) => {
             let api = Api::<ReplicaSet>::namespaced(client.clone(), &namespace);
             marked.replica_sets = api.list(&selected).await?.items;
@@ -106,19 +118,11 @@ pub(super) async fn marked(client: &Client, workload: &Workload, session_uid: &s
 /// Asks for the revisions of a workload only to learn whether they may be read.
 pub(super) async fn are_visible(client: &Client, workload: &Workload) -> kube::Result<()> {
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
-    if let Some(kind) = kind(workload) {
+    if let Some(kind) = RevisionKind::of(workload.kind) {
         let selected = ListParams::default().labels(&workload.selector_text()).limit(1);
         api(client, namespace, kind).list_metadata(&selected).await?;
     }
     Ok(())
-}
-
-const fn kind(workload: &Workload) -> Option<RevisionKind> {
-    match workload.kind {
-        TargetKind::Deployment => Some(RevisionKind::ReplicaSet),
-        TargetKind::StatefulSet | TargetKind::DaemonSet => Some(RevisionKind::ControllerRevision),
-        TargetKind::Pod => None,
-    }
 }
 
 fn is_marked(metadata: &ObjectMeta, workload_uid: &str, session_uid: &str) -> bool {

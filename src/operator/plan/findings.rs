@@ -34,25 +34,22 @@ impl Draft<'_> {
         // Those that decide come first, so that they are not the ones that are cut off.
         ordered.findings.sort_by_key(|finding| !self.matches(finding));
         let ordered = ordered.truncated(Limits::default());
-        match ordered.findings.first().filter(|finding| self.matches(finding)) {
-            Some(finding) => {
-                self.status.cause = Some(finding.cause.clone());
-                self.status.summary = Some(finding.summary.clone());
-                self.set(
-                    ConditionType::Diagnosed,
-                    true,
-                    "FailuresFound",
-                    "A failed handshake was explained; see status.cause.",
-                );
+        if let Some(finding) = ordered.findings.first().filter(|finding| self.matches(finding)) {
+            self.status.cause = Some(finding.cause.clone());
+            self.status.summary = Some(finding.summary.clone());
+            self.set(
+                ConditionType::Diagnosed,
+                true,
+                "FailuresFound",
+                "A failed handshake was explained; see status.cause.",
+            );
+        } else {
+            if self.status.cause.take().is_some() {
+                let message = "What looked like a failed handshake has gone on.";
+                self.set(ConditionType::Diagnosed, false, "NoFailure", message);
             }
-            None => {
-                if self.status.cause.take().is_some() {
-                    let message = "What looked like a failed handshake has gone on.";
-                    self.set(ConditionType::Diagnosed, false, "NoFailure", message);
-                }
-                if report.handshakes.failed + report.handshakes.succeeded > 0 {
-                    self.status.summary = Some(self.progress(report));
-                }
+            if report.handshakes.failed + report.handshakes.succeeded > 0 {
+                self.status.summary = Some(self.progress(report));
             }
         }
         self.status.findings = ordered.findings;

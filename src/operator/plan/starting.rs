@@ -52,6 +52,7 @@ impl Draft<'_> {
                 name: session.name_any(),
                 uid: session.uid().unwrap_or_default(),
             },
+            owner: self.observed.owner,
             container: target.container.as_deref(),
             variable: session.spec.variable.name(),
             flag: &session.spec.flag(),

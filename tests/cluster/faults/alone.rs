@@ -9,7 +9,7 @@ use serde_json::json;
 use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Phase, TargetKind};
 
-use super::{Ending, LATEST, Lived, Matrix};
+use super::{Ending, LATEST, Lived, Matrix, note};
 use crate::support::sessions::has_condition;
 use crate::support::workloads::{deployment, literal};
 use crate::support::{Scenario, kubectl, scenario, table};
@@ -71,7 +71,7 @@ fn api_server_restarts_at_each_moment() {
             let lived = matrix.is_over(&session, begin).await;
             assert!(lived.template < LATEST, "{:?}", lived.template);
             scenario.assert_as_before("orders", &matrix.before).await;
-            matrix.note(
+            note(
                 CELL,
                 &format!("API server killed and started again, {moment:?}"),
                 &lived,
@@ -96,7 +96,7 @@ fn store_stands_still_at_the_end() {
         let lived = matrix.is_over("session", begin).await;
         assert!(lived.template < LATEST, "{:?}", lived.template);
         scenario.assert_as_before("orders", &matrix.before).await;
-        matrix.note(CELL, "etcd answers nothing for 25 s when the session ends", &lived);
+        note(CELL, "etcd answers nothing for 25 s when the session ends", &lived);
     });
 }
 
@@ -128,7 +128,7 @@ fn node_is_lost() {
             ..matrix.is_over("session", begin).await
         };
         scenario.assert_as_before("orders", &matrix.before).await;
-        matrix.note(CELL, "node lost when the session ends, and back again", &lived);
+        note(CELL, "node lost when the session ends, and back again", &lived);
     });
 }
 
@@ -156,7 +156,7 @@ fn definition_is_deleted() {
             template: whole,
             whole,
         };
-        matrix.note("Session", "definition deleted", &lived);
+        note("Session", "definition deleted", &lived);
     });
 }
 

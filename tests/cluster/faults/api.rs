@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::json;
 use tlsdebug::session::{Phase, TargetKind};
 
-use super::{Ending, Matrix};
+use super::{Ending, Matrix, note};
 use crate::support::faults::{Fault, Request, Rule};
 use crate::support::proxy::Proxy;
 use crate::support::scenario;
@@ -77,7 +77,7 @@ async fn cell(matrix: &Matrix<'_>, proxy: &Proxy, session: &str, moment: Moment,
         "{what}: {hits:?}"
     );
     let what = format!("{what} ({} requests)", hits.len());
-    matrix.note(&format!("API server, {moment:?}"), &what, &lived);
+    note(&format!("API server, {moment:?}"), &what, &lived);
 }
 
 fn all_refusals(name: &str, moment: Moment) {
@@ -90,7 +90,7 @@ fn all_refusals(name: &str, moment: Moment) {
             let times = if fault == Fault::Hold { 1 } else { 2 };
             let what = fault.to_string();
             cell(&matrix, proxy, &session, moment, &what, |proxy| {
-                refuse(proxy, fault, times)
+                refuse(proxy, fault, times);
             })
             .await;
         }
@@ -139,7 +139,7 @@ fn breaks_watches_and_log_streams() {
                 let is_silent = [Fault::Freeze, Fault::Hold].contains(&fault);
                 let times = if is_silent && moment == Moment::Injecting { 1 } else { 3 };
                 cell(&matrix, proxy, &session, moment, &what, |proxy| {
-                    spoil_streams(proxy, fault, times)
+                    spoil_streams(proxy, fault, times);
                 })
                 .await;
             }
@@ -164,7 +164,7 @@ fn fails_at_every_turn_of_one_session() {
         let status = lived.status.as_ref().unwrap();
         assert_eq!((status.phase, &status.failure), (Phase::Completed, &None), "{hits:?}");
         assert!(hits.len() > 8, "{hits:?}");
-        matrix.note(
+        note(
             "API server, always",
             "503, cut, 410, 429 and 409 in one session",
             &lived,
@@ -185,7 +185,7 @@ fn is_slow_from_beginning_to_end() {
             matrix.captures(session).await;
             let lived = matrix.ends(session).await;
             proxy.clear();
-            matrix.note("API server, always", &format!("every {fault}"), &lived);
+            note("API server, always", &format!("every {fault}"), &lived);
         }
     });
 }
@@ -215,7 +215,7 @@ fn does_not_answer_the_first_requests_of_an_operator() {
             matrix.captures(session).await;
             let lived = matrix.ends(session).await;
             proxy.clear();
-            matrix.note(
+            note(
                 "API server, at the operator's start",
                 &format!("{session}: {fault}"),
                 &lived,

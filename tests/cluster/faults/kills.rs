@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tlsdebug::session::{Phase, TargetKind};
 
-use super::{Ending, Matrix};
+use super::{Ending, Matrix, note};
 use crate::support::faults::{Fault, Request, Rule};
 use crate::support::scenario;
 
@@ -31,7 +31,7 @@ async fn killed_at_each(matrix: &Matrix<'_>, cell: &str, concerns: fn(&Request) 
             let Some(request) = killed_at else { break };
             kills += 1;
             let what = format!("operator {fault}, write {}: {request}", number + 1);
-            matrix.note(cell, &what, &lived);
+            note(cell, &what, &lived);
         }
     }
     kills
@@ -138,7 +138,7 @@ fn at_the_first_writes_of_the_lease() {
                 .await;
             let lived = matrix.ends(&session).await;
             let request = proxy.clear().remove(0);
-            matrix.note(
+            note(
                 "Lease",
                 &format!("operator {fault}, write {}: {request}", number + 1),
                 &lived,

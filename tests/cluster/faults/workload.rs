@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Phase, TargetKind};
 
-use super::{Ending, LATEST, Lived, Matrix};
+use super::{Ending, LATEST, Lived, Matrix, note};
 use crate::support::sessions::has_condition;
 use crate::support::{Scenario, scenario};
 
@@ -59,7 +59,7 @@ fn scaled_to_nothing_and_up_again() {
         }
         let lived = ends_after(&matrix, async || {}).await;
         completed(&lived);
-        matrix.note(CELL, "scaled to 0 and up", &lived);
+        note(CELL, "scaled to 0 and up", &lived);
     });
 }
 
@@ -73,7 +73,7 @@ fn scaled_to_nothing_at_the_end() {
         scenario.kubectl(&["scale", "deployment/orders", "--replicas=0"]).done();
         let lived = ends_after(&matrix, async || {}).await;
         completed(&lived);
-        matrix.note(CELL, "scaled to 0, and left so", &lived);
+        note(CELL, "scaled to 0, and left so", &lived);
     });
 }
 
@@ -104,7 +104,7 @@ fn scaled_by_an_autoscaler_behind_a_disruption_budget() {
             .await;
         let lived = ends_after(&matrix, async || {}).await;
         completed(&lived);
-        matrix.note(
+        note(
             CELL,
             "scaled by a HorizontalPodAutoscaler, with a PodDisruptionBudget",
             &lived,
@@ -123,7 +123,7 @@ fn rolled_by_its_owner_while_the_flag_comes_in() {
         matrix.captures("session").await;
         let lived = ends_after(&matrix, async || {}).await;
         completed(&lived);
-        matrix.note(CELL, "rolled by its owner while injecting", &lived);
+        note(CELL, "rolled by its owner while injecting", &lived);
     });
 }
 
@@ -156,7 +156,7 @@ fn new_image_that_cannot_be_pulled() {
         })
         .await;
         completed(&lived);
-        matrix.note(
+        note(
             CELL,
             "its owner sets an image that cannot be pulled, and mends it after the end",
             &lived,
@@ -184,7 +184,7 @@ fn flag_never_runs(name: &str, what: &str, spoil: impl AsyncFnOnce(&Scenario) ->
         assert_eq!(scenario.status("session").await.phase, Phase::Injecting);
         let lived = matrix.ends("session").await;
         completed(&lived);
-        matrix.note(CELL, what, &lived);
+        note(CELL, what, &lived);
     });
 }
 
@@ -244,7 +244,7 @@ fn same_manifest_applied_after_the_end() {
             })
             .await;
         scenario.assert_as_before("orders", &matrix.before).await;
-        matrix.note(
+        note(
             "Session",
             "applied again after its end, and with a changed spec",
             &lived,
@@ -264,7 +264,7 @@ fn admission_that_takes_the_flag_out_at_once() {
         let failure = lived.status.as_ref().unwrap().failure.clone().unwrap();
         assert_eq!(failure.reason, "DriftReverted");
         scenario.assert_as_before("orders", &matrix.before).await;
-        matrix.note("Admission", "rewrites the change: takes the flag out", &lived);
+        note("Admission", "rewrites the change: takes the flag out", &lived);
     });
 }
 
@@ -286,6 +286,6 @@ fn admission_that_adds_to_what_is_written() {
         let environment = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
         // As whoever edits it in between: their part stays.
         assert_eq!(environment[1]["value"], "-Da=1 -Db=2 -Dadded=1");
-        matrix.note("Admission", "rewrites the change: adds to it", &lived);
+        note("Admission", "rewrites the change: adds to it", &lived);
     });
 }

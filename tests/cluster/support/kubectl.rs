@@ -10,6 +10,8 @@ pub struct Output {
     arguments: String,
     /// Whether it ended with status 0.
     pub succeeded: bool,
+    /// Its status; none after a signal.
+    pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
     /// Standard error.
@@ -50,10 +52,16 @@ pub fn run(command: &mut Command, input: &str) -> Output {
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     // A program that ends without reading is judged by its status.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let arguments = format!("{:?}", command.get_args().collect::<Vec<_>>());
+    outcome(arguments, child.wait_with_output().unwrap())
+}
+
+/// What a program said that has ended.
+pub fn outcome(arguments: String, output: std::process::Output) -> Output {
     Output {
-        arguments: format!("{:?}", command.get_args().collect::<Vec<_>>()),
+        arguments,
         succeeded: output.status.success(),
+        code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }

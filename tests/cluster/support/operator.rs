@@ -135,6 +135,23 @@ impl Scenario {
         kubectl::run(&mut helm, "").done();
     }
 
+    /// Runs the chart's own tests.
+    pub fn test_chart(&self) {
+        kubectl::run(
+            Command::new("helm").args([
+                "test",
+                RELEASE,
+                "--namespace",
+                &self.namespace,
+                "--logs",
+                "--timeout",
+                "90s",
+            ]),
+            "",
+        )
+        .done();
+    }
+
     /// Uninstalls the release, as a user does.
     pub fn uninstall_chart(&self) -> kubectl::Output {
         let mut helm = Command::new("helm");
@@ -171,14 +188,22 @@ impl Scenario {
     async fn change_right(&self, resource: &str, verb: &str, is_granted: bool) {
         let mut questions = Vec::new();
         for mut role in self.roles() {
-            for rule in role["rules"].as_array_mut().unwrap() {
-                if rule["resources"].as_array().unwrap().contains(&json!(resource)) {
-                    questions.push(question(rule, resource));
-                    // A rule needs a verb; `none` does nothing.
-                    let verbs = rule["verbs"].as_array_mut().unwrap();
-                    verbs.retain(|one| one != verb);
-                    verbs.push(json!(if is_granted { verb } else { "none" }));
-                }
+            let rules = role["rules"].as_array_mut().unwrap();
+            for index in 0..rules.len() {
+                let resources = rules[index]["resources"].as_array_mut().unwrap();
+                let Some(position) = resources.iter().position(|one| one == resource) else {
+                    continue;
+                };
+                // The others of this rule keep their verbs.
+                let mut own = rules[index].clone();
+                own["resources"] = json!([resource]);
+                // A rule needs a verb and a resource; `none` does nothing.
+                rules[index]["resources"][position] = json!("none");
+                let verbs = own["verbs"].as_array_mut().unwrap();
+                verbs.retain(|one| one != verb);
+                verbs.push(json!(if is_granted { verb } else { "none" }));
+                questions.push(question(&own, resource));
+                rules.push(own);
             }
             self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         }
@@ -191,6 +216,12 @@ impl Scenario {
             answers.all(|answer| answer.stdout.trim() == wanted).then_some(())
         })
         .await;
+    }
+
+    /// The address of the operator's admin port.
+    pub fn admin_address(&self) -> String {
+        let operator = self.operator.borrow();
+        operator.as_ref().expect("the operator runs").admin_address.clone()
     }
 
     /// Starts the scenario's operator.

@@ -185,6 +185,8 @@ async fn handle(request: HttpRequest<Incoming>, shared: Arc<Shared>, client: Cli
         Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
         _ => {}
     }
+    // Before it is counted: whoever sees it counted and breaks streams means this one as well.
+    let breaks = shared.breaks.subscribe();
     lock(&shared.passed).push(seen);
     let mut forwarded = HttpRequest::from_parts(parts, kube::client::Body::from(body.to_vec()));
     forwarded.headers_mut().remove(header::HOST);
@@ -194,7 +196,6 @@ async fn handle(request: HttpRequest<Incoming>, shared: Arc<Shared>, client: Cli
     let (mut parts, body) = answer.into_parts();
     parts.headers.remove(header::TRANSFER_ENCODING);
     let body = Body::new(body);
-    let breaks = shared.breaks.subscribe();
     let body = match fault {
         Some(Fault::CutAfter | Fault::KillAfter) => {
             to_bytes(body, usize::MAX).await.map_err(|_| Cut)?;

@@ -1,0 +1,274 @@
+//! `wrapper`: the output of an on-premise Integration Server, on and off.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::problem::Problem;
+use crate::session::DebugOption;
+use crate::wrapper_conf::edit::Enabled;
+use crate::wrapper_conf::{self, Survey};
+
+/// Arguments of `wrapper`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Wrapper {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says whether the output is on.
+    #[command(after_help = "Exit codes: 0 it is on, 1 it is off, 2 the file cannot be read.")]
+    Status(Files),
+    /// Switches the output on, with a property of its own; a backup of the file is kept beside it.
+    #[command(after_help = "Exit codes: 0 it is on, 2 it is not.")]
+    Enable(Enable),
+    /// Switches it off: the file is what it was before, but for what others have written meanwhile.
+    #[command(after_help = "Exit codes: 0 it is off, 2 it is not.")]
+    Disable(Files),
+}
+
+#[derive(Debug, Args)]
+struct Enable {
+    #[command(flatten)]
+    files: Files,
+    /// What the JVM is to print beside ssl, separated by commas.
+    #[arg(long, default_value = "handshake", value_delimiter = ',', value_parser = super::options::word::<DebugOption>)]
+    debug: Vec<DebugOption>,
+}
+
+#[derive(Debug, Args)]
+struct Files {
+    /// The file: …/profiles/IS_INSTANCE/configuration/custom_wrapper.conf.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The file that includes it; otherwise wrapper.conf beside it.
+    #[arg(long, value_name = "FILE")]
+    wrapper_conf: Option<PathBuf>,
+}
+
+impl Wrapper {
+    /// Looks, or writes.
+    pub(super) fn run(self) -> Result<ExitCode, Problem> {
+        match self.command {
+            Command::Status(files) => files.status(),
+            Command::Enable(enable) => enable.run(),
+            Command::Disable(files) => files.disable(),
+        }
+    }
+}
+
+impl Enable {
+    fn run(self) -> Result<ExitCode, Problem> {
+        let (path, content) = self.files.read()?;
+        let survey = self.files.survey(&path);
+        let words = self
+            .debug
+            .into_iter()
+            .chain([DebugOption::Ssl])
+            .collect::<std::collections::BTreeSet<_>>();
+        let words: Vec<&str> = words.into_iter().map(DebugOption::word).collect();
+        let wanted = Enabled {
+            index: survey.free(),
+            flag: format!("{}{}", wrapper_conf::survey::OPTION, words.join(",")),
+        };
+        let property = property(&wanted);
+        if wrapper_conf::enabled(&content).as_ref() == Some(&wanted) {
+            println!("{}: on already, {property}", path.display());
+            return Ok(ExitCode::SUCCESS);
+        }
+        if wrapper_conf::enabled(&content).is_none() {
+            let backup = backup(&path);
+            replace(&path, &backup, &content)?;
+        }
+        replace(
+            &path,
+            &path,
+            &wrapper_conf::enable(&content, wanted.index, &wanted.flag),
+        )?;
+        println!("{}: on, {property}", path.display());
+        println!("The file of before is {}", backup(&path).display());
+        println!("{}", restart(&survey));
+        println!("Then: tlsdebug diagnose {}", log(&path).display());
+        for note in notes(&survey, wanted.index) {
+            eprintln!("Warning: {note}");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Files {
+    fn status(&self) -> Result<ExitCode, Problem> {
+        let (path, content) = self.read()?;
+        let survey = self.survey(&path);
+        let ours = wrapper_conf::enabled(&content);
+        let prints = |flag: &str| flag.contains("ssl") || flag.contains("all");
+        let other = survey.others.last_key_value().filter(|(_, (flag, _))| prints(flag));
+        let state = match (&ours, other) {
+            (Some(ours), _) => format!("on, {}", property(ours)),
+            (None, Some((index, (flag, file)))) => {
+                let other = Enabled {
+                    index: *index,
+                    flag: flag.clone(),
+                };
+                format!(
+                    "on, {} in {}, which tlsdebug has not written",
+                    property(&other),
+                    file.display()
+                )
+            }
+            (None, None) => format!("off; the next free index is {}", survey.free()),
+        };
+        println!("{}: {state}", path.display());
+        for note in notes(&survey, ours.as_ref().map_or_else(|| survey.free(), |ours| ours.index)) {
+            eprintln!("Warning: {note}");
+        }
+        Ok(ExitCode::from(u8::from(ours.is_none() && other.is_none())))
+    }
+
+    fn disable(&self) -> Result<ExitCode, Problem> {
+        let (path, content) = self.read()?;
+        let without = wrapper_conf::disable(&content);
+        if without == content {
+            println!("{}: tlsdebug has written nothing there", path.display());
+            return Ok(ExitCode::SUCCESS);
+        }
+        replace(&path, &path, &without)?;
+        println!("{}: off", path.display());
+        let backup = backup(&path);
+        match fs::read(&backup) {
+            // It has done its work.
+            Ok(before) if before == without => {
+                fs::remove_file(&backup).map_err(|error| problem("remove", &backup, &error))?;
+            }
+            Ok(_) => println!(
+                "Others have written it meanwhile, which stays; the file of before is {}",
+                backup.display()
+            ),
+            Err(_) => {}
+        }
+        println!("{}", restart(&self.survey(&path)));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The file that is meant, behind all links, and its content.
+    fn read(&self) -> Result<(PathBuf, Vec<u8>), Problem> {
+        let path = fs::canonicalize(&self.config).map_err(|error| problem("read", &self.config, &error))?;
+        let content = fs::read(&path).map_err(|error| problem("read", &path, &error))?;
+        if content.contains(&0) {
+            return Err(Problem::new(format!(
+                "{} is in an encoding such as UTF-16, which the wrapper's own files are not; nothing was changed",
+                path.display()
+            )));
+        }
+        Ok((path, content))
+    }
+
+    /// All files that the wrapper reads with this one.
+    fn survey(&self, path: &Path) -> Survey {
+        let beside = path.with_file_name("wrapper.conf");
+        let conf = match &self.wrapper_conf {
+            Some(conf) => Some(fs::canonicalize(conf).unwrap_or_else(|_| conf.clone())),
+            None => Some(beside.clone()).filter(|beside| beside.exists()),
+        };
+        let has_conf = conf.is_some();
+        let files: Vec<PathBuf> = conf.into_iter().chain([path.to_owned()]).collect();
+        let mut survey = wrapper_conf::survey(&files, &mut |file| fs::read(file).ok(), &|name| {
+            std::env::var(name).ok()
+        });
+        if !has_conf {
+            survey.unread.insert(0, beside.display().to_string());
+        }
+        survey
+    }
+}
+
+fn property(enabled: &Enabled) -> String {
+    format!("wrapper.java.additional.{}={}", enabled.index, enabled.flag)
+}
+
+fn notes(survey: &Survey, index: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if survey.used.contains(&index) {
+        notes.push(format!(
+            "another property has taken index {index} since, and one of the two does not count. Enable anew for another index"
+        ));
+    }
+    if !survey.unread.is_empty() {
+        notes.push(format!(
+            "not found, so the indexes in use there are not known: {}. Make sure that {index} is not among them",
+            survey.unread.join(", ")
+        ));
+    }
+    if !survey.reaches(index) {
+        notes.push(format!(
+            "no file says wrapper.ignore_sequence_gaps=TRUE, so the wrapper passes over property {index}, before which others \
+             are missing. Should nothing be printed after the restart, set that property"
+        ));
+    }
+    notes
+}
+
+fn restart(survey: &Survey) -> &'static str {
+    if survey.reloads {
+        "It counts from the next start of the JVM: Administrator, Server > Shut Down and Restart, or the profile's bin/restart.sh."
+    } else {
+        "It counts from the next start of the whole server: the profile's bin/shutdown.sh, then bin/startup.sh, or the service \
+         of Windows or systemd. A restart from the Administrator does not read it."
+    }
+}
+
+/// Where the wrapper writes what the JVM prints.
+fn log(path: &Path) -> PathBuf {
+    let profile = path.parent().and_then(Path::parent).unwrap_or(path);
+    profile.join("logs/wrapper.log")
+}
+
+fn backup(path: &Path) -> PathBuf {
+    path.with_file_name(format!(
+        "{}.tlsdebug-backup",
+        path.file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    ))
+}
+
+/// Writes `content` as `to`, with the rights and the owner of `like`, whole or not at all.
+fn replace(like: &Path, to: &Path, content: &[u8]) -> Result<(), Problem> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let name = format!(".tlsdebug-{}", std::process::id());
+    let new = folder.join(name);
+    let write = || -> io::Result<()> {
+        let before = fs::metadata(like)?;
+        let mut file = File::options().write(true).create_new(true).open(&new)?;
+        file.write_all(content)?;
+        if (before.uid(), before.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
+            fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        }
+        // After the owner: a change of owner takes some rights away.
+        file.set_permissions(before.permissions())?;
+        file.sync_all()?;
+        fs::rename(&new, to)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&new);
+        problem("write", to, &error)
+    })
+}
+
+fn problem(tried: &str, path: &Path, error: &io::Error) -> Problem {
+    let way_out = match error.kind() {
+        io::ErrorKind::NotFound => {
+            ". It is …/profiles/IS_INSTANCE/configuration/custom_wrapper.conf of an Integration Server that a wrapper starts; a \
+             Microservices Runtime has none"
+        }
+        io::ErrorKind::PermissionDenied => ". Run as the user who owns it, or as root; nothing was changed",
+        _ => "",
+    };
+    Problem::new(format!("cannot {tried} {}: {error}{way_out}", path.display()))
+}

@@ -207,6 +207,11 @@ impl Tracker {
     }
 
     fn touch(&mut self, index: usize, origin: &Origin) {
+        self.touch_on(index, origin, true);
+    }
+
+    /// The handshake gets an event; whether its thread becomes one of the handshake's.
+    fn touch_on(&mut self, index: usize, origin: &Origin, adopts: bool) {
         let handshake = &mut self.followed[index];
         handshake.active = self.clock;
         if let Some((entry, sender)) = self.entry.take() {
@@ -215,7 +220,7 @@ impl Tracker {
         if origin.time.is_some() {
             handshake.ended.clone_from(&origin.time);
         }
-        if !handshake.runs_on(&origin.thread_id, &origin.thread) && handshake.threads.len() < KEPT_THREADS {
+        if adopts && !handshake.runs_on(&origin.thread_id, &origin.thread) && handshake.threads.len() < KEPT_THREADS {
             handshake.threads.push(Thread {
                 id: origin.thread_id.clone(),
                 name: origin.thread.clone(),
@@ -231,7 +236,9 @@ impl Tracker {
         let Some(index) = self.takes(&kind, origin).or_else(|| self.begun_before(&kind, origin)) else {
             return false;
         };
-        self.touch(index, origin);
+        // The legacy layouts print messages without their thread: what stands there is a guess.
+        let adopts = !origin.thread_id.is_empty() || self.followed[index].threads.is_empty();
+        self.touch_on(index, origin, adopts);
         let handshake = &mut self.followed[index];
         if handshake.may_go_on() {
             handshake.outcome = Outcome::Open;

@@ -24,4 +24,5 @@ pub use certificate::Certificate;
 pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};
 pub use reader::Reader;
 
+pub(crate) use encoding::is_utf16;
 pub(crate) use event::holds;

@@ -122,7 +122,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let controllers = sources.into_iter().map(|source| serve(source, context.clone()));
     let controllers = futures::future::join_all(controllers);
     let pulse = context.pulses.add("sweep", LONGEST_SWEEP_TURN);
-    let sweep = orphans::sweep_forever(client, settings.watch_namespaces.clone(), pulse);
+    let namespaces = settings.watch_namespaces.clone();
+    let sweep = orphans::sweep_forever(client, namespaces, pulse, &context.gone_unfinished);
     let result = tokio::select! {
         () = sweep => Ok(()),
         _ = controllers => Ok(()),
@@ -192,7 +193,12 @@ async fn serve(source: Source, context: Arc<Context>) {
         .reflect(writer)
         // After the store has taken it in: a look that is still under way asks the store.
         .inspect_ok(move |event| match event {
-            watcher::Event::Delete(session) => vanished.forget(&session.uid().unwrap_or_default()),
+            watcher::Event::Delete(session) => {
+                vanished.forget(&session.uid().unwrap_or_default());
+                if !session.status.as_ref().is_some_and(|status| status.phase.is_finished()) {
+                    vanished.gone_unfinished.notify_one();
+                }
+            }
             watcher::Event::InitDone => vanished.forget_vanished(scope.as_ref()),
             watcher::Event::Apply(_) | watcher::Event::Init | watcher::Event::InitApply(_) => {}
         })

@@ -13,6 +13,7 @@ pub mod inject;
 pub mod ownership;
 pub mod patch;
 pub mod record;
+pub mod redaction;
 pub mod refusal;
 pub mod restore;
 pub mod rollout;

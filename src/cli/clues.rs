@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use crate::log::is_utf16;
+
 /// Bytes at the start of a file by which binary content is told.
 const LOOKED_AT: usize = 4 * 1024;
 /// Longer than the name of any exception here.
@@ -63,10 +65,9 @@ fn exception(bytes: &[u8]) -> Option<String> {
         .find(|name| name.ends_with("Exception"))
 }
 
-/// Text has no zero bytes, UTF-16 aside, which the byte order mark tells.
+/// Text has no zero bytes, UTF-16 aside.
 fn is_binary(first: &[u8]) -> bool {
-    let is_utf16 = first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]);
-    !is_utf16 && memchr::memchr(0, first).is_some()
+    !is_utf16(first) && memchr::memchr(0, first).is_some()
 }
 
 #[cfg(test)]

@@ -11,6 +11,10 @@ const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 /// RFC 8878 §3.1.1.
 const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// Decoding a frame takes as much memory as its window, which its header asks for. Decoders should support 8 MiB (RFC 8878
+/// §3.1.1.1.2); with more, memory would not be bounded any longer.
+const LARGEST_WINDOW: u64 = 8 << 20;
+
 /// What a source holds.
 pub(super) struct Input {
     /// Its content, decoded.
@@ -55,9 +59,11 @@ struct Frames<R> {
 
 impl<R: BufRead> Frames<R> {
     fn new(source: R) -> Self {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(LARGEST_WINDOW);
         Self {
             source,
-            decoder: FrameDecoder::new(),
+            decoder,
             within: false,
         }
     }
@@ -71,6 +77,7 @@ impl<R: BufRead> Frames<R> {
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
                     io::copy(&mut self.source.by_ref().take(length.into()), &mut io::sink())?;
                 }
+                Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) => return Err(too_large(requested)),
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
@@ -100,6 +107,15 @@ impl<R: BufRead> Read for Frames<R> {
             }
         }
     }
+}
+
+fn too_large(window: u64) -> io::Error {
+    io::Error::other(format!(
+        "it needs a window of {} MiB to be decompressed, and memory is kept for {} MiB; decompress it first: zstd -dc --long=31 FILE | \
+         tlsdebug diagnose -",
+        window.div_ceil(1 << 20),
+        LARGEST_WINDOW >> 20
+    ))
 }
 
 #[cfg(test)]
@@ -153,5 +169,21 @@ mod tests {
             let (read, failed) = content(whole[..whole.len() / 2].to_vec());
             assert!(failed && !read.is_empty() && text.starts_with(&read));
         }
+    }
+
+    #[test]
+    fn a_window_that_is_too_large_is_named() {
+        let frame = |exponent: u8| [&ZSTANDARD[..], &[0, exponent << 3], &[0b011, 0, 0, b'x']].concat();
+        // One block, the last: no byte of `x`.
+        assert_eq!(content(frame(13)), (Vec::new(), false));
+        let failed = open(io::Cursor::new(frame(14)))
+            .unwrap()
+            .content
+            .read(&mut [0; 9])
+            .unwrap_err();
+        assert!(
+            failed.to_string().starts_with("it needs a window of 16 MiB"),
+            "{failed}"
+        );
     }
 }

@@ -90,6 +90,12 @@ impl Diagnoser {
         self.settle();
     }
 
+    /// Lines are missing between what was fed and what comes next; called between two lines. No handshake goes on beyond it:
+    /// what follows on the same thread may be another one.
+    pub fn gap(&mut self) {
+        self.finish();
+    }
+
     /// The input has ended.
     pub fn finish(&mut self) {
         let Self {

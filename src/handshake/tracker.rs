@@ -17,6 +17,10 @@ pub struct Tracker {
     settled: Vec<Handshake>,
     knowledge: Knowledge,
     clock: u64,
+    /// More handshakes were followed than are kept.
+    overflowed: bool,
+    /// The error that follows is the first that is printed of a connection.
+    begun: bool,
     transcripts: bool,
     /// What the event at hand adds to the transcript of the handshake that takes it.
     entry: Option<(Entry, Option<Sender>)>,
@@ -61,6 +65,11 @@ impl Tracker {
                 self.knowledge.saw(&certificates);
                 false
             }
+            Kind::Begun => {
+                self.begun = true;
+                false
+            }
+            Kind::ContextFailed(thrown) => self.context_failed(*thrown, &origin, lines),
             Kind::CloseFailed(thrown) => self.close_failed(*thrown, &origin, lines),
             Kind::InboundClosed => self.inbound_closed(&origin, lines),
             Kind::NoServerKey => {
@@ -185,6 +194,7 @@ impl Tracker {
     fn begin(&mut self, side: Option<Side>, origin: &Origin) -> usize {
         if self.followed.len() == FOLLOWED {
             let ended = |handshake: &Handshake| (handshake.outcome == Outcome::Open, handshake.active);
+            self.overflowed = true;
             if let Some(index) = (0..FOLLOWED).min_by_key(|index| ended(&self.followed[*index])) {
                 self.settled.push(self.followed.remove(index));
             }
@@ -290,10 +300,9 @@ impl Tracker {
             kind,
             Kind::ServerHello { .. } | Kind::Certificates { .. } | Kind::CertificateRequest { .. }
         );
-        let known = self
-            .followed
-            .iter()
-            .any(|handshake| handshake.runs_on(&origin.thread_id, &origin.thread));
+        let known = self.followed.iter().any(|handshake| {
+            handshake.runs_on(&origin.thread_id, &origin.thread) && !is_answer_to_another(handshake, kind)
+        });
         (telling && !known).then(|| self.begin(side_of(kind), origin))
     }
 
@@ -371,6 +380,33 @@ impl Tracker {
         self.fail(failure, origin, lines)
     }
 
+    /// A connection was wanted and could not even begin: counted as a handshake that failed, once for all records on the same
+    /// failure.
+    fn context_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+        let known = self.here(origin, Outcome::Failed).is_some_and(|index| {
+            let handshake = &self.followed[index];
+            handshake.client_hello.is_none() && handshake.server_hello.is_none()
+        });
+        if known {
+            return false;
+        }
+        let message = thrown
+            .chain
+            .first()
+            .map(|link| link.message.clone())
+            .unwrap_or_default();
+        let index = self.begin(None, origin);
+        let handshake = &mut self.followed[index];
+        handshake.failure = Some(Failure {
+            message,
+            thrown,
+            ..Failure::default()
+        });
+        handshake.keep(Topic::Failure, lines);
+        handshake.outcome = Outcome::Failed;
+        true
+    }
+
     /// Closing failed: matters only where the server may have refused this client after it had finished.
     fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
         let Some(index) = self.here(origin, Outcome::Succeeded) else {
@@ -426,6 +462,57 @@ impl Tracker {
         changed
     }
 
+    /// A connection that has only begun fails before any hello: a handshake of its own, unless its thread has another one under way.
+    fn fails_at_once(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        // A client would have shown its ClientHello first.
+        let waited = failure.received || failure.is_transport() || is_not_tls(failure);
+        let on_thread = self
+            .followed
+            .iter()
+            .filter(|handshake| handshake.runs_on(&origin.thread_id, &origin.thread))
+            .max_by_key(|handshake| handshake.active);
+        let free = on_thread.is_none_or(|handshake| handshake.outcome == Outcome::Failed);
+        if !free || !(waited || failure.says("No appropriate protocol")) {
+            return None;
+        }
+        // The beginning tells no thread: it may have been another connection's.
+        let rivals = self.overflowed
+            || self
+                .followed
+                .iter()
+                .any(|handshake| handshake.outcome != Outcome::Failed);
+        let side = side_told(failure).or_else(|| waited.then_some(Side::Server));
+        let index = self.begin(side, origin);
+        self.followed[index].uncertain = rivals;
+        Some(index)
+    }
+
+    /// Legacy layouts print a fatal alert of this end and the exception that goes with it apart, in either order.
+    fn other_half(&self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        if !origin.thread_id.is_empty() || failure.received {
+            return None;
+        }
+        let bare = |failure: &Failure| failure.message.is_empty() && failure.thrown.chain.is_empty();
+        if bare(failure) {
+            return self.here(origin, Outcome::Failed);
+        }
+        let waits = |handshake: &Handshake| {
+            handshake.outcome == Outcome::Failed
+                && handshake.runs_on(&origin.thread_id, &origin.thread)
+                && handshake
+                    .failure
+                    .as_ref()
+                    .is_some_and(|known| !known.received && bare(known))
+        };
+        let waiting = self
+            .followed
+            .iter()
+            .enumerate()
+            .filter(|(_, handshake)| waits(handshake));
+        let (index, _) = waiting.min_by_key(|(_, handshake)| handshake.active)?;
+        failure.alert.is_none().then_some(index)
+    }
+
     /// A connection logs one fatal error of its own (`TransportContext.fatal`, before 8u272 `SSLEngineImpl.fatal`): a second one on a thread that serves an
     /// engine's tasks is that of a handshake which went on elsewhere since.
     fn begun_after_failure(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
@@ -436,10 +523,13 @@ impl Tracker {
         if !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
             return None;
         }
+        // Threads of one name, which is all that the legacy layouts tell of them, may fail straight after one another.
+        let legacy = origin.thread_id.is_empty();
         let since: Vec<usize> = (0..self.followed.len())
             .filter(|index| {
                 let handshake = &self.followed[*index];
-                handshake.outcome == Outcome::Open && handshake.side == over.side && handshake.active > over.active
+                let later = handshake.active > over.active || (legacy && handshake.peer_chain.is_some());
+                handshake.outcome == Outcome::Open && handshake.side == over.side && later
             })
             .collect();
         let next = *since.iter().max_by_key(|index| self.followed[**index].active)?;
@@ -449,6 +539,14 @@ impl Tracker {
 
     /// The handshake that an error ends; one of its own if the log shows no other.
     fn fails(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
+        if std::mem::take(&mut self.begun)
+            && let Some(index) = self.fails_at_once(failure, origin)
+        {
+            return Some(index);
+        }
+        if let Some(index) = self.other_half(failure, origin) {
+            return Some(index);
+        }
         if let Some(next) = self.begun_after_failure(failure, origin) {
             return Some(next);
         }
@@ -541,8 +639,7 @@ impl Tracker {
             || failure.thrown.has("SSLHandshakeException")
             || failure.says("plaintext connection?");
         // A client would have shown its ClientHello first.
-        let waited =
-            failure.is_transport() || failure.says("plaintext connection?") || failure.says("unrecognized SSL message");
+        let waited = failure.is_transport() || is_not_tls(failure);
         let side = side.or_else(|| waited.then_some(Side::Server));
         (alone && !failure.message.is_empty()).then(|| self.begin(side, origin))
     }
@@ -578,6 +675,11 @@ fn unencrypted_alert(thrown: &Thrown) -> Option<&str> {
         .iter()
         .find_map(|link| link.message.strip_prefix(ALERT))
         .map(str::trim)
+}
+
+/// Whether what came in was no TLS.
+fn is_not_tls(failure: &Failure) -> bool {
+    failure.says("plaintext connection?") || failure.says("unrecognized SSL message")
 }
 
 /// Which end this is, by the stack or by what only one end says.
@@ -635,7 +737,26 @@ fn side_of(kind: &Kind) -> Option<Side> {
 }
 
 /// Whether a handshake can take a message now.
+/// Whether a ServerHello answers another ClientHello, which the log has lost: TLS 1.3 echoes the session id (RFC 8446
+/// §4.1.3).
+fn is_answer_to_another(handshake: &Handshake, kind: &Kind) -> bool {
+    let Kind::ServerHello { hello, .. } = kind else {
+        return false;
+    };
+    let Some(client) = &handshake.client_hello else {
+        return false;
+    };
+    hello.version == "TLSv1.3"
+        && ![&client.session_id, &hello.session_id]
+            .into_iter()
+            .any(String::is_empty)
+        && client.session_id != hello.session_id
+}
+
 fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
+    if is_answer_to_another(handshake, kind) {
+        return false;
+    }
     if handshake.outcome != Outcome::Open && !handshake.may_go_on() {
         return matches!(kind, Kind::Ticket) && handshake.outcome == Outcome::Succeeded;
     }
@@ -716,6 +837,13 @@ mod tests {
             + &server_hello("01", "bb")
             + &finished("01");
         assert_eq!(outcomes(&log), [(Outcome::Succeeded, false); 2]);
+    }
+
+    #[test]
+    fn an_answer_to_a_hello_that_the_log_has_lost_is_nobody_elses() {
+        let fatal = record("01", "Fatal (CERTIFICATE_EXPIRED): x", "  java.lang.Exception: x");
+        let log = client_hello("01", "aa") + &server_hello("01", "bb") + &fatal;
+        assert_eq!(outcomes(&log), [(Outcome::Open, false), (Outcome::Failed, false)]);
     }
 
     #[test]

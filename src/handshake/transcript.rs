@@ -68,7 +68,7 @@ impl Entry {
                 let message = message.clone();
                 (Step::Error { message, alert }, None)
             }
-            Kind::Exception(thrown) | Kind::CloseFailed(thrown) => {
+            Kind::Exception(thrown) | Kind::CloseFailed(thrown) | Kind::ContextFailed(thrown) => {
                 let message = thrown.chain.first().map_or_else(String::new, |link| {
                     if link.message.is_empty() {
                         link.class.clone()
@@ -78,7 +78,7 @@ impl Entry {
                 });
                 (Step::Error { message, alert: None }, None)
             }
-            Kind::NoServerKey | Kind::TrustStore(_) | Kind::Seen(_) | Kind::KeyMaterial => return None,
+            Kind::NoServerKey | Kind::TrustStore(_) | Kind::Seen(_) | Kind::Begun | Kind::KeyMaterial => return None,
         };
         let entry = Self {
             step,

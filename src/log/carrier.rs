@@ -5,6 +5,7 @@ use memchr::{memchr, memchr_iter, memmem};
 use super::json::Json;
 use super::modern::LOGGER;
 use super::signs::{Sign, Signs};
+use super::{expand, system_logger};
 
 /// Carriers nested deeper than this are not looked for.
 const DEPTH: usize = 4;
@@ -139,10 +140,30 @@ impl Carrier {
 
 /// Where in a line that nothing known carries a record begins.
 fn start(line: &[u8], signs: Signs) -> Option<usize> {
-    signs
-        .find(Sign::Header, line)
+    modern_start(line, signs)
+        .or_else(|| system_logger::start(line, signs.find(Sign::ClassName, line)?))
         .filter(|at| *at <= PREFIX_LIMIT)
         .or_else(|| legacy_start(line, signs))
+}
+
+/// A header, or the first field of an expanded one.
+fn modern_start(line: &[u8], signs: Signs) -> Option<usize> {
+    const NAME: usize = LOGGER.len() - 1;
+    let mut from = 0;
+    while let Some(found) = signs.find(Sign::Logger, &line[from..]) {
+        let at = from + found;
+        match line.get(at + NAME) {
+            Some(b'|') => return Some(at),
+            Some(b'"') => {
+                if let Some(field) = expand::start(line, at) {
+                    return Some(field);
+                }
+            }
+            _ => {}
+        }
+        from = at + NAME;
+    }
+    None
 }
 
 fn legacy_start(line: &[u8], signs: Signs) -> Option<usize> {
@@ -388,6 +409,28 @@ mod tests {
                 "something else",
             ]),
             ["javax.net.ssl|DEBUG|x (", ")", "", "something else"]
+        );
+    }
+
+    #[test]
+    fn a_prefix_is_learned_from_other_layouts() {
+        assert_eq!(
+            carried(&[
+                "14:29:27,678 ERROR [stderr] (default I/O-2) {",
+                "14:29:27,678 ERROR [stderr] (default I/O-2)   \"logger\"      : \"javax.net.ssl\",",
+                "14:29:27,679 ERROR [stderr] (default I/O-2)   \"level\"       : \"ERROR\",",
+                "host java[7]: Nov 23, 2026 2:57:06 PM sun.security.ssl.SSLLogger log",
+                "host java[7]: SEVERE: Fatal (CERTIFICATE_UNKNOWN): x",
+                "Caused by: javax.net.ssl.SSLHandshakeException: Nov 23, 2026 2:57:06 PM",
+            ]),
+            [
+                "14:29:27,678 ERROR [stderr] (default I/O-2) {",
+                "  \"logger\"      : \"javax.net.ssl\",",
+                "  \"level\"       : \"ERROR\",",
+                "Nov 23, 2026 2:57:06 PM sun.security.ssl.SSLLogger log",
+                "SEVERE: Fatal (CERTIFICATE_UNKNOWN): x",
+                "Caused by: javax.net.ssl.SSLHandshakeException: Nov 23, 2026 2:57:06 PM",
+            ]
         );
     }
 

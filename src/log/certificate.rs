@@ -162,7 +162,7 @@ impl Certificates {
                 });
                 if !subject
                     && !self.legacy_field(field, b"SerialNumber: [", |certificate, serial| {
-                        certificate.serial = hex(serial);
+                        certificate.serial = legacy_serial(serial);
                     })
                 {
                     self.extension(field);
@@ -265,6 +265,30 @@ pub(super) fn hex(text: &str) -> String {
     digits.map(|digit| char::from(digit.to_ascii_lowercase())).collect()
 }
 
+/// A serial number as the legacy layouts print it: in hex, after blanks, or as IBM does it, in decimal.
+fn legacy_serial(text: &str) -> String {
+    let digits = text.trim_end().trim_end_matches(']');
+    if digits.starts_with(' ') || digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return hex(text);
+    }
+    let mut number: Vec<u8> = Vec::new();
+    for digit in digits.bytes().take(64) {
+        let mut carry = u32::from(digit - b'0');
+        for half in number.iter_mut().rev() {
+            let value = u32::from(*half) * 10 + carry;
+            *half = u8::try_from(value % 16).unwrap_or_default();
+            carry = value / 16;
+        }
+        if carry > 0 {
+            number.insert(0, u8::try_from(carry).unwrap_or_default());
+        }
+    }
+    number
+        .iter()
+        .filter_map(|half| char::from_digit((*half).into(), 16))
+        .collect()
+}
+
 /// The bytes of a row `0010: A2 2A DB 58      .*.X`, in lower-case hex.
 fn dump_row(line: &[u8]) -> Option<String> {
     let (offset, rest) = line.split_at_checked(6)?;
@@ -299,6 +323,16 @@ fn dump_row(line: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn serial_numbers_of_the_legacy_layouts() {
+        assert_eq!(legacy_serial("    4f0dfa99 5affc16c]"), "4f0dfa995affc16c");
+        assert_eq!(legacy_serial("1055879080]"), "3eef6fa8");
+        assert_eq!(
+            legacy_serial("340282366920938463463374607431768211456]"),
+            format!("1{}", "0".repeat(32))
+        );
+    }
 
     const LEAF: &str = r#"
     "certificate" : {

@@ -116,6 +116,8 @@ pub enum Kind {
     Exception(Box<Thrown>),
     /// An exception while this end closed the connection. Good connections end with it as well.
     CloseFailed(Box<Thrown>),
+    /// No context for connections could be made: a key or trust store could not be read.
+    ContextFailed(Box<Thrown>),
     /// `Closing inbound of SSLEngine`: this engine's own code gives up reading, as it does when the connection has ended.
     InboundClosed,
     /// This server has no certificate for a key type that a cipher suite or signature scheme asks for.
@@ -126,6 +128,8 @@ pub enum Kind {
     Seen(Vec<Certificate>),
     /// A session ticket came in after the handshake: the server has accepted this client (RFC 8446 §4.6.1).
     Ticket,
+    /// A connection has begun, and what follows on its thread is the first that is printed of it: no hello came before.
+    Begun,
     /// The key material of a legacy log begins; nothing of it is ever kept.
     KeyMaterial,
 }
@@ -175,6 +179,8 @@ impl ClientHello {
 /// A ServerHello (RFC 8446 §4.1.3), as far as a diagnosis needs it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerHello {
+    /// The random in lower-case hex.
+    pub random: String,
     /// The version it selects.
     pub version: String,
     /// The session id in lower-case hex.

@@ -64,3 +64,10 @@ impl Expand {
         self.origin.take().unwrap_or_default()
     }
 }
+
+/// Where in a line the first field of a record begins, `  "logger"      : "javax.net.ssl",`, whose value is at this place.
+pub(super) fn start(line: &[u8], value: usize) -> Option<usize> {
+    let name = line[..value].strip_suffix(b"\"")?.trim_ascii_end().strip_suffix(b":")?;
+    let field = name.trim_ascii_end().strip_suffix(b"  \"logger\"")?;
+    Some(field.len())
+}

@@ -3,20 +3,26 @@
 //! Nothing says which way a message went. A block that this end receives stands after `T, READ: … Handshake`; one that it
 //! sends stands before `T, WRITE: … Handshake`. Which end this is follows from the ClientHello.
 
+mod announced;
+mod fields;
+mod finishing;
+mod threaded;
+
 use std::collections::VecDeque;
 
+use self::announced::Announced;
+use self::fields::{broken_off, client_hello, request, server_hello};
+use self::finishing::Finishing;
+use self::threaded::{alert, alert_name, split_thread};
 use super::certificate::Certificates;
-use super::hello::list;
-use super::payload::{line_of, link};
+use super::payload::{INTERNAL_CAUSE, line_of, link};
 use super::text::text as lossy;
-use super::{Alert, AlertLevel, Certificate, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown};
+use super::{AlertLevel, Certificate, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown};
 
 /// Threads that are remembered for one purpose.
 const KEPT_THREADS: usize = 32;
 /// Lines kept as evidence for one block.
 const KEPT_LINES: usize = 8;
-/// Names of certificate authorities kept of one CertificateRequest.
-const KEPT_AUTHORITIES: usize = 64;
 /// Certificates of a trust store that are kept.
 const KEPT_ANCHORS: usize = 1024;
 
@@ -24,7 +30,8 @@ const KEPT_ANCHORS: usize = 1024;
 #[derive(Debug)]
 struct Block {
     body: Body,
-    fresh: bool,
+    /// Whether the message was read, as far as can be told.
+    read: Option<bool>,
     number: u64,
     lines: Vec<Line>,
 }
@@ -36,6 +43,8 @@ struct Block {
 )]
 #[derive(Debug, Default)]
 struct Context {
+    /// Which end this is follows from a hello, and is no guess.
+    told: bool,
     /// This end is the server.
     server: bool,
     /// The server has said all it has to say: what follows is the client's.
@@ -57,11 +66,25 @@ enum Body {
     },
     Seen(Certificates),
     Finished,
-    /// `fatal error: 46: …`, whose exception stands on the next line.
-    FatalError {
-        alert: String,
+    /// An error whose exception goes on on the next line: `fatal error: 46: …`, or a message of IBM's that names its cause there.
+    Failure {
+        /// The alert of a fatal error.
+        alert: Option<String>,
+        thrown: Thrown,
     },
 }
+
+/// Beginnings of lines that tell of a context which could not be made; the exception follows.
+const CONTEXT_FAILED: [&[u8]; 2] = [b"SunX509: skip default keystore: ", b"default context init failed: "];
+
+/// Beginnings of lines that only IBM's provider prints.
+const IBM: [&[u8]; 5] = [
+    b"IBMJSSE",
+    b"JsseJCE:  ",
+    b"JsseJce:  ",
+    b"CipherBox:  ",
+    b"SSLContextImpl:  ",
+];
 
 /// Reads the legacy layouts.
 #[derive(Debug, Default)]
@@ -71,12 +94,16 @@ pub(super) struct Legacy {
     thread: String,
     /// Threads that read a handshake record whose messages have not been printed yet.
     fresh: VecDeque<String>,
-    /// Threads that changed their cipher: they print their Finished next.
-    finishing: VecDeque<String>,
+    finishing: Finishing,
     /// Threads whose ClientHello was this end's own.
     clients: VecDeque<String>,
     /// Randoms of this end's own `ClientHello`s: an engine's log prints them again as received by the other end.
     sent: VecDeque<String>,
+    announced: Announced,
+    /// The thread that read a handshake record last.
+    reader: String,
+    /// This log has lines about records that were written.
+    writes: bool,
     context: Context,
     /// `ClientHello`s of this end, whose thread only the next record tells.
     unsent: VecDeque<Event>,
@@ -90,6 +117,10 @@ type Emit<'a> = &'a mut dyn FnMut(Event);
 impl Legacy {
     /// Takes a line; answers whether it is of these layouts.
     pub(super) fn line(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
+        if let Some(end) = broken_off(line) {
+            self.line(&line[..end], number, emit);
+            return self.line(&line[end..], number, emit);
+        }
         match line.first() {
             Some(b'*') if line.starts_with(b"***") => self.stars(line, number, emit),
             Some(b'%') if line.starts_with(b"%% ") => {
@@ -122,6 +153,26 @@ impl Legacy {
                 );
                 true
             }
+            Some(b'S' | b'd') if CONTEXT_FAILED.iter().any(|start| line.starts_with(start)) => {
+                self.end_block(emit);
+                let text = lossy(line);
+                let said = text.strip_prefix("SunX509: ").unwrap_or(&text);
+                let thrown = Thrown {
+                    chain: said
+                        .split_once(": ")
+                        .and_then(|(_, thrown)| link(thrown))
+                        .into_iter()
+                        .collect(),
+                    ..Thrown::default()
+                };
+                self.emit(
+                    Kind::ContextFailed(Box::new(thrown)),
+                    number,
+                    vec![line_of(&text, number)],
+                    emit,
+                );
+                true
+            }
             Some(b'S' | b'C' | b'P' | b'M')
                 if [
                     &b"SESSION KEYGEN:"[..],
@@ -133,6 +184,10 @@ impl Legacy {
             {
                 self.end_block(emit);
                 self.emit(Kind::KeyMaterial, number, Vec::new(), emit);
+                true
+            }
+            Some(b'I' | b'J' | b'C' | b'S') if IBM.iter().any(|start| line.starts_with(start)) => {
+                self.end_block(emit);
                 true
             }
             _ => self.threaded(line, number, emit) || self.within(line, number, emit),
@@ -180,7 +235,7 @@ impl Legacy {
         } else if name.starts_with("Finished") {
             self.begin(Body::Finished, line, number);
         } else if name.starts_with("ServerHelloDone") {
-            self.take_fresh();
+            self.take_if_read(false);
             self.context.hello_done = true;
             self.emit(
                 Kind::Progress { client: None },
@@ -192,7 +247,7 @@ impl Legacy {
             || name.starts_with("CertificateVerify")
             || name.starts_with("HelloRequest")
         {
-            self.take_fresh();
+            self.take_if_read(!name.contains("ServerKeyExchange") && !name.starts_with("HelloRequest"));
             self.emit(
                 Kind::Progress { client: None },
                 number,
@@ -203,7 +258,7 @@ impl Legacy {
         true
     }
 
-    /// Whether the message that begins was read rather than made, as far as can be told; its thread is current then.
+    /// Whether a message was read that has not been printed yet; its thread is current then.
     fn take_fresh(&mut self) -> bool {
         let Some(thread) = self.fresh.pop_front() else {
             return false;
@@ -212,27 +267,67 @@ impl Legacy {
         true
     }
 
+    /// The same for a message that only one end sends, unless that is this one.
+    fn take_if_read(&mut self, from_client: bool) -> bool {
+        (!self.context.told || from_client == self.context.server) && self.take_fresh()
+    }
+
     fn begin(&mut self, body: Body, line: &[u8], number: u64) {
-        let own_hello = matches!(body, Body::ClientHello(_))
-            && self.fresh.front().is_none_or(|thread| self.clients.contains(thread));
-        let fresh = !own_hello && self.take_fresh();
-        if matches!(body, Body::Finished)
-            && !fresh
-            && let Some(thread) = self.finishing.pop_front()
-        {
-            self.thread = thread;
-            self.context.finished = false;
-        }
+        let read = match &body {
+            Body::ClientHello(_) => self.client_hello_read(),
+            Body::ServerHello(_) => self.server_hello_read(),
+            Body::Finished => self.finished_read(number),
+            Body::Chain(_) => self.take_if_read(self.context.hello_done).then_some(true),
+            Body::Request { .. } => self.take_if_read(false).then_some(true),
+            Body::Seen(_) | Body::Failure { .. } => None,
+        };
         self.block = Some(Block {
             body,
-            fresh,
+            read,
             number,
             lines: vec![line_of(&lossy(line), number)],
         });
     }
 
+    fn finished_read(&mut self, number: u64) -> Option<bool> {
+        let Some((thread, own)) = self.finishing.next(number) else {
+            return self.take_fresh().then_some(true);
+        };
+        self.thread = thread;
+        Some(!own)
+    }
+
+    fn client_hello_read(&mut self) -> Option<bool> {
+        if self.announced.client_hello() {
+            return Some(false);
+        }
+        if self.fresh.is_empty() && self.announced.only_server() {
+            self.thread.clone_from(&self.reader);
+            return Some(true);
+        }
+        let own = self.fresh.front().is_none_or(|thread| self.clients.contains(thread));
+        (!own && self.take_fresh()).then_some(true)
+    }
+
+    fn server_hello_read(&mut self) -> Option<bool> {
+        let own = self.announced.server_hello();
+        if own == Some(true) {
+            return Some(false);
+        }
+        if self.take_fresh() {
+            return Some(true);
+        }
+        // Several records were read before the first one's messages were printed, as by an engine.
+        let read = own == Some(false) && !self.clients.is_empty();
+        if read {
+            self.thread.clone_from(&self.reader);
+        }
+        read.then_some(true)
+    }
+
     /// `%% …`: what happens to the session.
     fn session(&mut self, line: &[u8], number: u64, emit: Emit<'_>) {
+        self.announced.session(line);
         if line.starts_with(b"%% Server resumed") || line.starts_with(b"%% Resuming") {
             self.emit(Kind::Resumed, number, Vec::new(), emit);
         }
@@ -248,50 +343,46 @@ impl Legacy {
         };
         let text = lossy(what);
         let thread = lossy(thread).into_owned();
-        if !matches!(
-            self.block,
-            Some(Block {
-                body: Body::FatalError { .. },
-                ..
-            })
-        ) {
+        if !self.awaits_exception() && !self.passes_by(&text) {
             self.end_block(emit);
         }
-        if let Some(record) = text.strip_prefix("READ: ").or_else(|| text.strip_prefix("READ:  ")) {
-            if record.contains("Handshake") {
-                self.finishing.retain(|known| *known != thread);
+        let first = self.announced.first_of(&thread, &text);
+        if let Some(record) = text.strip_prefix("READ: ") {
+            if !self.finishing.read(&thread, record, number) && record.contains("Handshake") {
+                self.reader.clone_from(&thread);
                 remember(&mut self.fresh, thread);
             }
         } else if let Some(record) = text.strip_prefix("WRITE: ") {
+            self.writes = true;
             self.fresh.retain(|known| *known != thread);
-            if record.contains("Change Cipher Spec") {
-                remember(&mut self.finishing, thread.clone());
-            } else if (record.contains("andshake") || record.contains("hello"))
-                && let Some(mut event) = self.unsent.pop_front()
-            {
-                event.origin.thread.clone_from(&thread);
-                emit(event);
-                remember(&mut self.clients, thread.clone());
+            self.finishing.written(&thread, record, number);
+            if record.contains("andshake") || record.contains("hello") {
+                self.send(&thread, emit);
             }
             self.thread = thread;
         } else if let Some(exception) = text.strip_prefix("handling exception: ") {
+            self.failing(&thread, first, number, emit);
             let thrown = Thrown {
                 chain: link(exception).into_iter().collect(),
                 ..Thrown::default()
             };
             let lines = vec![line_of(&lossy(line), number)];
-            Self::emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
+            if exception.trim_end().ends_with(INTERNAL_CAUSE) {
+                self.thread = thread;
+                self.begin_failure(None, thrown, lines, number);
+            } else {
+                Self::emit_on(&thread, Kind::Exception(Box::new(thrown)), number, lines, emit);
+            }
         } else if let Some(error) = text.strip_prefix("fatal error: ") {
+            self.failing(&thread, first, number, emit);
             self.thread = thread;
             let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
             let lines = vec![line_of(&lossy(line), number)];
-            self.block = Some(Block {
-                body: Body::FatalError { alert },
-                fresh: false,
-                number,
-                lines,
-            });
+            self.begin_failure(Some(alert), Thrown::default(), lines, number);
         } else if let Some((direction, alert)) = alert(&text) {
+            if alert.level == AlertLevel::Fatal {
+                self.failing(&thread, first, number, emit);
+            }
             let kind = if direction == Sender::This {
                 Kind::AlertSent(alert)
             } else {
@@ -300,6 +391,55 @@ impl Legacy {
             Self::emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
         }
         true
+    }
+
+    /// Whether a line may be another thread's that the open block has nothing to do with: one that closes connections is, and a
+    /// chain ends with a mark of its own.
+    fn passes_by(&self, what: &str) -> bool {
+        let chain = matches!(
+            &self.block,
+            Some(Block {
+                body: Body::Chain(_),
+                ..
+            })
+        );
+        what.starts_with("called close") || (chain && (what.starts_with("READ: ") || what.starts_with("WRITE: ")))
+    }
+
+    /// Whether the exception of a fatal error is still to come.
+    fn awaits_exception(&self) -> bool {
+        self.block
+            .as_ref()
+            .is_some_and(|block| matches!(&block.body, Body::Failure { thrown, .. } if thrown.chain.is_empty()))
+    }
+
+    fn begin_failure(&mut self, alert: Option<String>, thrown: Thrown, lines: Vec<Line>, number: u64) {
+        self.block = Some(Block {
+            body: Body::Failure { alert, thrown },
+            read: None,
+            number,
+            lines,
+        });
+    }
+
+    /// A thread's connection fails: what is known of it by then is told first.
+    fn failing(&mut self, thread: &str, first: bool, number: u64, emit: Emit<'_>) {
+        // Where the lines about records are missing, nothing but this tells the ClientHello's thread.
+        if !self.writes && self.unsent.len() == 1 {
+            self.send(thread, emit);
+        }
+        if first {
+            Self::emit_on(thread, Kind::Begun, number, Vec::new(), emit);
+        }
+    }
+
+    /// The oldest ClientHello that waits for its thread has found it.
+    fn send(&mut self, thread: &str, emit: Emit<'_>) {
+        if let Some(mut event) = self.unsent.pop_front() {
+            thread.clone_into(&mut event.origin.thread);
+            emit(event);
+            remember(&mut self.clients, thread.to_owned());
+        }
     }
 
     /// A line within a block, or within the description of a trusted certificate.
@@ -314,19 +454,17 @@ impl Legacy {
             Body::Chain(certificates) | Body::Seen(certificates) => certificates.legacy(line, number),
             Body::Request { authorities, within } => request(&lossy(line), authorities, within),
             Body::Finished => return line.starts_with(b"verify_data"),
-            Body::FatalError { alert } => {
+            Body::Failure { thrown, .. } => {
                 let text = lossy(line);
-                let alert = std::mem::take(alert);
-                let mut lines = std::mem::take(&mut block.lines);
-                self.block = None;
-                let Some(outermost) = link(&text) else { return false };
-                lines.push(line_of(&text, number));
-                let message = outermost.message.clone();
-                let thrown = Box::new(Thrown {
-                    chain: vec![outermost],
-                    ..Thrown::default()
-                });
-                self.emit(Kind::Fatal { alert, message, thrown }, number, lines, emit);
+                let Some(next) = link(text.trim_start()) else {
+                    self.end_block(emit);
+                    return false;
+                };
+                thrown.chain.push(next);
+                block.lines.push(line_of(&text, number));
+                if !text.trim_end().ends_with(INTERNAL_CAUSE) {
+                    self.end_block(emit);
+                }
                 return true;
             }
         };
@@ -354,6 +492,10 @@ impl Legacy {
             }
         }
         if field.is_empty() || field.starts_with(b"Valid from") {
+            // Copies of logs have lost empty lines together with their line ends.
+            if field.ends_with(b"adding as trusted cert:") && self.anchors.len() < KEPT_ANCHORS {
+                self.anchors.push(Certificate::default());
+            }
             return true;
         }
         self.end_block(emit);
@@ -370,19 +512,21 @@ impl Legacy {
         let Some(block) = self.block.take() else { return };
         let Block {
             body,
-            mut fresh,
+            read,
             number,
             lines,
         } = block;
+        let mut fresh = read == Some(true);
         let server = self.context.server;
         let kind = match body {
             Body::ClientHello(hello) => {
-                fresh = fresh || (self.sent.contains(&hello.random) && self.take_fresh());
+                fresh = fresh || (read.is_none() && self.sent.contains(&hello.random) && self.take_fresh());
                 if !fresh && !hello.random.is_empty() {
                     remember(&mut self.sent, hello.random.clone());
                 }
                 let sender = if fresh { Sender::Peer } else { Sender::This };
                 self.context = Context {
+                    told: true,
                     server: fresh,
                     ..Context::default()
                 };
@@ -391,7 +535,9 @@ impl Legacy {
                     retry: false,
                     hello: Box::new(hello),
                 };
-                if !fresh {
+                if fresh {
+                    self.announced.answers();
+                } else {
                     let origin = Origin {
                         line: number,
                         ..Origin::default()
@@ -405,12 +551,15 @@ impl Legacy {
             }
             Body::ServerHello(hello) => {
                 // Where the lines about records are cut out, the ClientHello still waits for its thread.
-                if !fresh && let Some(mut event) = self.unsent.pop_front() {
+                if read.is_none()
+                    && let Some(mut event) = self.unsent.pop_front()
+                {
                     event.origin.thread.clone_from(&self.thread);
                     emit(event);
                     self.context = Context::default();
                 } else {
                     self.context = Context {
+                        told: true,
                         server: !fresh,
                         ..Context::default()
                     };
@@ -446,7 +595,7 @@ impl Legacy {
             }
             Body::Seen(certificates) => Kind::Seen(certificates.into_found()),
             Body::Finished => {
-                let sender = if fresh || self.context.finished {
+                let sender = if read.unwrap_or(self.context.finished) {
                     Sender::Peer
                 } else {
                     Sender::This
@@ -457,7 +606,8 @@ impl Legacy {
                     from_client: None,
                 }
             }
-            Body::FatalError { .. } => return,
+            Body::Failure { thrown, .. } if thrown.chain.is_empty() => return,
+            Body::Failure { alert, thrown } => failure(alert, thrown),
         };
         self.emit(kind, number, lines, emit);
     }
@@ -476,6 +626,23 @@ impl Legacy {
     }
 }
 
+/// What an error says: the outermost exception's message is the record's.
+fn failure(alert: Option<String>, thrown: Thrown) -> Kind {
+    let thrown = Box::new(thrown);
+    match alert {
+        Some(alert) => Kind::Fatal {
+            alert,
+            message: thrown
+                .chain
+                .first()
+                .map(|link| link.message.clone())
+                .unwrap_or_default(),
+            thrown,
+        },
+        None => Kind::Exception(thrown),
+    }
+}
+
 /// Keeps a thread, the oldest giving way.
 fn remember(threads: &mut VecDeque<String>, thread: String) {
     threads.retain(|known| *known != thread);
@@ -483,162 +650,6 @@ fn remember(threads: &mut VecDeque<String>, thread: String) {
         threads.pop_front();
     }
     threads.push_back(thread);
-}
-
-/// The name of an alert's number (RFC 8446 §6, RFC 5246 §7.2).
-fn alert_name(number: &str) -> &'static str {
-    match number.trim() {
-        "10" => "unexpected_message",
-        "20" => "bad_record_mac",
-        "22" => "record_overflow",
-        "42" => "bad_certificate",
-        "43" => "unsupported_certificate",
-        "44" => "certificate_revoked",
-        "45" => "certificate_expired",
-        "46" => "certificate_unknown",
-        "47" => "illegal_parameter",
-        "48" => "unknown_ca",
-        "50" => "decode_error",
-        "51" => "decrypt_error",
-        "70" => "protocol_version",
-        "71" => "insufficient_security",
-        "80" => "internal_error",
-        "112" => "unrecognized_name",
-        "120" => "no_application_protocol",
-        _ => "handshake_failure",
-    }
-}
-
-/// Splits `THREAD, WHAT`, where a thread's name may hold commas itself.
-fn split_thread(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    const WHAT: [&[u8]; 10] = [
-        b"READ: ",
-        b"WRITE: ",
-        b"SEND ",
-        b"RECV ",
-        b"handling exception: ",
-        b"fatal error: ",
-        b"called close",
-        b"received EOFException",
-        b"setSoTimeout(",
-        b"IOException in getSession()",
-    ];
-    let head = line.get(..400).unwrap_or(line);
-    memchr::memchr_iter(b',', head).find_map(|at| {
-        let what = line.get(at + 2..).filter(|_| line[at + 1] == b' ')?;
-        let first = what.first()?;
-        WHAT.iter()
-            .any(|start| start[0] == *first && what.starts_with(start))
-            .then(|| (&line[..at], what))
-    })
-}
-
-/// `SEND TLSv1.2 ALERT:  fatal, description = X` or `RECV TLSv1.2 ALERT:  fatal, X`.
-fn alert(text: &str) -> Option<(Sender, Alert)> {
-    let sender = match text.get(..5)? {
-        "SEND " => Sender::This,
-        "RECV " => Sender::Peer,
-        _ => return None,
-    };
-    let (_, alert) = text.split_once("ALERT:")?;
-    let (level, description) = alert.trim().split_once(", ")?;
-    let level = if level == "fatal" {
-        AlertLevel::Fatal
-    } else {
-        AlertLevel::Warning
-    };
-    let description = description.trim().trim_start_matches("description = ");
-    Some((
-        sender,
-        Alert {
-            level,
-            description: description.to_owned(),
-        },
-    ))
-}
-
-fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
-    if let Some(random) = text.strip_prefix("RandomCookie:") {
-        hello.random = random_hex(random);
-    } else if let Some(id) = text.strip_prefix("Session ID:") {
-        hello.session_id = bytes_hex(id);
-    } else if let Some(suites) = text.strip_prefix("Cipher Suites: ") {
-        hello.cipher_suites = list(suites);
-        return true;
-    } else if let Some(extension) = text.strip_prefix("Extension ") {
-        if let Some(names) = extension.strip_prefix("server_name, server_name: ") {
-            let host = names
-                .split_once("value=")
-                .or_else(|| names.split_once("host_name: "))
-                .map(|(_, host)| host);
-            hello.server_name = host.map(|host| host.split([',', ']']).next().unwrap_or(host).trim().to_owned());
-            return true;
-        } else if let Some(groups) = extension.strip_prefix("elliptic_curves, curve names: ") {
-            hello.groups = list(groups.trim_matches(['{', '}']));
-        } else if let Some(schemes) = extension.strip_prefix("signature_algorithms, signature_algorithms: ") {
-            hello.signature_algorithms = list(schemes);
-        } else if let Some(names) = extension.strip_prefix("application_layer_protocol_negotiation, protocol names: ") {
-            hello.application_protocols = names.split("][").flat_map(list).collect();
-            return true;
-        }
-    }
-    false
-}
-
-fn server_hello(text: &str, hello: &mut ServerHello) -> bool {
-    if let Some(id) = text.strip_prefix("Session ID:") {
-        hello.session_id = bytes_hex(id);
-    } else if let Some(suite) = text.strip_prefix("Cipher Suite: ") {
-        suite.trim().clone_into(&mut hello.cipher_suite);
-        return true;
-    }
-    false
-}
-
-fn request(text: &str, authorities: &mut Vec<String>, within: &mut bool) -> bool {
-    if text.starts_with("Cert Authorities:") {
-        *within = true;
-        return true;
-    }
-    if *within
-        && let Some(name) = text
-            .strip_prefix('<')
-            .and_then(|name| name.trim_end().strip_suffix('>'))
-        && name != "Empty"
-        && authorities.len() < KEPT_AUTHORITIES
-    {
-        authorities.push(name.to_owned());
-        return true;
-    }
-    false
-}
-
-/// The random of `GMT: 1795445472 bytes = { 177, 168, … }`: four bytes of time, then the rest.
-fn random_hex(text: &str) -> String {
-    let Some((time, bytes)) = text.split_once("bytes =") else {
-        return String::new();
-    };
-    let time = time
-        .trim()
-        .trim_start_matches("GMT:")
-        .trim()
-        .parse::<i64>()
-        .unwrap_or_default();
-    // The time is printed as a signed int.
-    format!("{:08x}{}", time & 0xffff_ffff, bytes_hex(bytes))
-}
-
-/// The bytes of `{ 177, 168 }` in lower-case hex.
-fn bytes_hex(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in text.trim().trim_matches(['{', '}']).split(',').take(64) {
-        if let Ok(byte) = byte.trim_ascii().parse::<u8>() {
-            for digit in [byte >> 4, byte & 15] {
-                hex.extend(char::from_digit(digit.into(), 16));
-            }
-        }
-    }
-    hex
 }
 
 #[cfg(test)]

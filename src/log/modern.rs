@@ -27,6 +27,7 @@ pub(super) enum Message {
     },
     Exception,
     CloseFailed,
+    ContextFailed,
     TrustStore,
     Seen,
     /// The header says it all.
@@ -155,6 +156,10 @@ fn classify(text: &str) -> Message {
         "handling exception" => return Message::Exception,
         "adding as trusted certificates" | "adding as trusted certificates:" => return Message::TrustStore,
         "Found trusted certificate" | "Found trusted certificate:" => return Message::Seen,
+        "SunX509: skip default keystore"
+        | "Failed to load default trust managers"
+        | "Failed to load default key managers"
+        | "default context init failed: " => return Message::ContextFailed,
         "Closing inbound of SSLEngine" => return Message::Simple(Kind::InboundClosed),
         "Resuming session: " | "Resuming session:" => return Message::Simple(Kind::Resumed),
         "No available client authentication scheme"

@@ -6,7 +6,7 @@ use super::certificate::Certificates;
 use super::hello::Hello;
 use super::modern::Message;
 use super::text::text;
-use super::{Alert, AlertLevel, Kind, Line, Thrown, ThrownBy};
+use super::{Alert, AlertLevel, Kind, Line, ServerHello, Thrown, ThrownBy};
 
 /// Links of a throwable's chain that are kept.
 const KEPT_LINKS: usize = 8;
@@ -51,7 +51,9 @@ impl Payload {
                 level: AlertLevel::Fatal,
                 description: String::new(),
             },
-            Message::Fatal { .. } | Message::Exception | Message::CloseFailed => Body::Thrown(Thrown::default()),
+            Message::Fatal { .. } | Message::Exception | Message::CloseFailed | Message::ContextFailed => {
+                Body::Thrown(Thrown::default())
+            }
             _ => Body::Skipped,
         };
         let lines = match message {
@@ -92,7 +94,10 @@ impl Payload {
             (Message::ServerHello { sender, retry }, Body::Hello(hello)) => Kind::ServerHello {
                 sender,
                 retry: retry || hello.retry,
-                hello: Box::new(hello.server),
+                hello: Box::new(ServerHello {
+                    random: hello.client.random,
+                    ..hello.server
+                }),
             },
             (Message::Certificates { sender, from_client }, Body::Certificates(certificates)) => Kind::Certificates {
                 sender,
@@ -114,6 +119,7 @@ impl Payload {
             },
             (Message::Exception, Body::Thrown(thrown)) => Kind::Exception(Box::new(thrown)),
             (Message::CloseFailed, Body::Thrown(thrown)) => Kind::CloseFailed(Box::new(thrown)),
+            (Message::ContextFailed, Body::Thrown(thrown)) => Kind::ContextFailed(Box::new(thrown)),
             (Message::Simple(kind), _) => kind,
             _ => return None,
         };
@@ -170,6 +176,9 @@ fn alert(line: &str, level: &mut AlertLevel, description: &mut String) -> bool {
     true
 }
 
+/// What IBM's certificate path provider ends a line of its messages with; the next line, after a tab, names the cause.
+pub(super) const INTERNAL_CAUSE: &str = "internal cause is:";
+
 /// A line of a throwable: class and message, a cause, or a frame.
 pub(super) fn throwable(line: &[u8], thrown: &mut Thrown) -> bool {
     let line = line.trim_ascii();
@@ -193,6 +202,7 @@ pub(super) fn link(text: &str) -> Option<ThrownBy> {
         .split_once(": ")
         .unwrap_or((text.trim_end_matches('}').trim_end_matches(':'), ""));
     let last = class.rsplit('.').next().unwrap_or(class);
+    // IBM's classes have names like `com.ibm.jsse2.util.h`.
     let named = class.contains('.')
         && !class.contains(' ')
         && class
@@ -200,7 +210,7 @@ pub(super) fn link(text: &str) -> Option<ThrownBy> {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
         && ["Exception", "Error", "Throwable", "Failure", "Timeout"]
             .iter()
-            .any(|end| last.ends_with(end));
+            .any(|end| last.ends_with(end) || class.starts_with("com.ibm.jsse2."));
     if !named {
         return None;
     }

@@ -6,7 +6,7 @@ use super::expand::{Expand, Step};
 use super::legacy::Legacy;
 use super::lines::Lines;
 use super::modern::{self, LOGGER, Message};
-use super::payload::Payload;
+use super::payload::{INTERNAL_CAUSE, Payload};
 use super::signs::{Sign, Signs};
 use super::text::text as lossy;
 use super::{Event, Origin, system_logger};
@@ -26,6 +26,8 @@ enum Closing {
     Bracket,
     /// At the next record.
     NextRecord,
+    /// Not before it has begun: the message goes on, and its last line opens the payload.
+    Later,
 }
 
 #[derive(Debug)]
@@ -133,6 +135,7 @@ impl Layouts {
             self.records += 1;
             let message = modern::message(header.message);
             let relevant = message != Message::Ignored;
+            let goes_on = relevant && header.message.trim_ascii_end().ends_with(INTERNAL_CAUSE.as_bytes());
             if header.opens || relevant {
                 let origin = if relevant {
                     header.origin(self.number)
@@ -147,9 +150,9 @@ impl Layouts {
                 self.open = Some(Open {
                     payload,
                     origin,
-                    closing: Closing::Parenthesis,
+                    closing: if goes_on { Closing::Later } else { Closing::Parenthesis },
                 });
-                if !header.opens {
+                if !header.opens && !goes_on {
                     self.close(emit);
                 }
             }
@@ -190,14 +193,24 @@ impl Layouts {
     /// Takes a line of the open record; answers whether it belongs there.
     fn payload_line(&mut self, text: &[u8], emit: &mut dyn FnMut(Event)) -> bool {
         let Some(open) = &mut self.open else { return false };
+        if open.closing == Closing::Later && text.starts_with(b"\t") {
+            let rest = text.strip_suffix(b" (");
+            if rest.is_some() {
+                open.closing = Closing::Parenthesis;
+            }
+            open.payload.line(rest.unwrap_or(text), self.number);
+            return true;
+        }
         let closes = match open.closing {
             Closing::Parenthesis => text == b")",
             Closing::Bracket => text == b"  ]" || text == b"}",
             Closing::NextRecord => false,
+            Closing::Later => true,
         };
         if closes || self.number - open.origin.line > RECORD_LIMIT {
+            let taken = closes && open.closing != Closing::Later;
             self.close(emit);
-            return closes;
+            return taken;
         }
         if open.closing == Closing::Bracket && text.starts_with(b"  \"specifics\"") {
             return true;

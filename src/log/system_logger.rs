@@ -10,6 +10,22 @@ pub(super) fn is_first(line: &[u8], class: usize) -> bool {
     class < 60 && line[..class].iter().any(u8::is_ascii_digit) && !line.starts_with(b"\t") && !line.ends_with(b")")
 }
 
+/// Where such a line begins behind a prefix, `Nov 23, 2026 2:57:06 PM` standing before the class.
+pub(super) fn start(line: &[u8], class: usize) -> Option<usize> {
+    let mut words = line[..class].rsplit(|byte| *byte == b' ');
+    let [half, time, year, day, month] = [(); 5].map(|()| words.next());
+    let (half, time, year, day, month) = (half?, time?, year?, day?, month?);
+    let number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    let dated = number(year)
+        && year.len() == 4
+        && day.strip_suffix(b",").is_some_and(number)
+        && time.split(|byte| *byte == b':').all(number)
+        && !half.is_empty()
+        && !month.is_empty();
+    let length = half.len() + time.len() + year.len() + day.len() + month.len() + 4;
+    dated.then(|| class - length)
+}
+
 /// The message of the second line: `SEVERE: Fatal (CERTIFICATE_UNKNOWN): …`.
 pub(super) fn message(line: &[u8]) -> Option<&[u8]> {
     let colon = memchr::memchr(b':', line)?;

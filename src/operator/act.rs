@@ -11,9 +11,9 @@ use super::observe::{self, DebugRevision, Observed, workload};
 use super::plan::undo::Step;
 use super::plan::{Action, FINALIZER};
 use crate::session::{TLSDebugSession, TLSDebugSessionStatus, Target};
-use crate::workload::environment;
 use crate::workload::ownership::FIELD_MANAGER;
 use crate::workload::patch::Builder;
+use crate::workload::redaction::without_values;
 use crate::workload::{ANNOTATION, Workload};
 
 /// What became of a write.
@@ -169,7 +169,10 @@ fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
 async fn judge(client: &Client, observed: &Observed, action: &Action, status: Status) -> kube::Result<Outcome> {
     // What the authorizer says is `User "NAME" cannot VERB resource …`; quotas, pod security and policies say otherwise.
     let is_denied = !status.message.contains("\" cannot ");
-    let message = without_values(&status.message, observed);
+    let message = match &observed.workload {
+        Some(workload) => without_values(&status.message, workload),
+        None => status.message.clone(),
+    };
     if status.is_forbidden() && !is_denied {
         return Ok(Outcome::Forbidden(message));
     }
@@ -177,14 +180,17 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
         return Ok(Outcome::Moved);
     }
     if !(400..500).contains(&status.code) || [401, 408, 429].contains(&status.code) {
-        return Err(kube::Error::Api(status.boxed()));
+        return Err(kube::Error::Api(Status { message, ..status }.boxed()));
     }
     let is_same = match action {
         Action::Inject(_) | Action::Undo(Step::Restore(_)) => {
             match (&workload(client, &observed.session).await?, &observed.workload) {
                 (Some(fresh), Some(seen)) => {
-                    (fresh.uid(), fresh.metadata.generation, &fresh.template)
-                        == (seen.uid(), seen.metadata.generation, &seen.template)
+                    // A patch of an object without annotations is guarded by its resource version as well.
+                    let has_moved = seen.metadata.annotations.is_none()
+                        && fresh.metadata.resource_version != seen.metadata.resource_version;
+                    let guarded = |workload: &Workload| (workload.uid().to_owned(), workload.metadata.generation);
+                    !has_moved && guarded(fresh) == guarded(seen) && fresh.template == seen.template
                 }
                 _ => false,
             }
@@ -223,21 +229,4 @@ async fn is_there(client: &Client, observed: &Observed, revision: &DebugRevision
     let session_uid = observed.session.uid().unwrap_or_default();
     let remains = observe::remains(client, workload, &session_uid, &change, &mut None).await?;
     Ok(remains.revisions.contains(revision))
-}
-
-/// A refusal may quote what it refuses; the variable's value may hold passwords.
-fn without_values(message: &str, observed: &Observed) -> String {
-    let variable = observed.session.spec.variable.name();
-    let containers = observed.workload.iter().flat_map(Workload::containers);
-    let entries = containers.flat_map(|(_, container)| environment::entries(container, variable));
-    entries
-        .map(|(_, entry)| entry)
-        .filter_map(|entry| entry.value.as_deref())
-        .filter(|value| !value.is_empty())
-        .fold(message.to_owned(), |message, value| {
-            let quoted = format!("{value:?}");
-            message
-                .replace(quoted.trim_matches('"'), "(its value)")
-                .replace(value, "(its value)")
-        })
 }

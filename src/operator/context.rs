@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
+use tokio::sync::Notify;
 
 use super::admin::Metrics;
 use super::capture::{Capture, Captured, Wake};
@@ -29,6 +30,8 @@ pub struct Context {
     active: Mutex<HashMap<String, Active>>,
     /// The loops that must never hang.
     pub pulses: Pulses,
+    /// Told when a session is gone that had not ended: it may have left something.
+    pub gone_unfinished: Notify,
     /// Counters for the admin port.
     pub metrics: Metrics,
 }
@@ -78,6 +81,7 @@ impl Context {
             requires_policy: settings.require_admission_policy,
             active: Mutex::default(),
             pulses: Pulses::default(),
+            gone_unfinished: Notify::new(),
             metrics: Metrics::default(),
         }
     }
@@ -257,6 +261,7 @@ mod tests {
             remains: observe::Remains::default(),
             unreadable: None,
             stuck: None,
+            is_left_behind: false,
             captured: Captured::default(),
         };
         let plan = Plan {

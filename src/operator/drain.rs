@@ -12,7 +12,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::act;
-use super::orphans::existing;
+use super::observe::existing;
 use crate::session::TLSDebugSession;
 use crate::workload::patch::Builder;
 

@@ -17,7 +17,7 @@ use super::capture::Captured;
 use crate::session::{Phase, Strategy, TLSDebugSession, TargetKind};
 use crate::workload::clone::SESSION_LABEL;
 use crate::workload::environment::{self, ConfigMapKeys};
-use crate::workload::record::Change;
+use crate::workload::record::{Change, SessionReference};
 use crate::workload::{Workload, refusal};
 pub use pods::{ClonePod, DebugPod};
 pub use revisions::{DebugRevision, RevisionKind};
@@ -44,6 +44,8 @@ pub struct Observed {
     pub remains: Remains,
     /// Before the change: a pod that keeps the workload from coming to rest.
     pub stuck: Option<StuckPod>,
+    /// Before the change: another session's record is on the workload, and that session is gone or over.
+    pub is_left_behind: bool,
     /// What the operator may not read, in the API server's words; what it would have brought is missing here.
     pub unreadable: Option<String>,
     /// What the log streams have brought so far.
@@ -90,6 +92,7 @@ pub async fn observe(
         clone: None,
         remains: Remains::default(),
         stuck: None,
+        is_left_behind: false,
         unreadable,
         captured,
     };
@@ -121,21 +124,55 @@ pub async fn observe(
             .pods
             .retain(|pod| !(pod.terminating && pod.created < began));
     } else if let Some(workload) = observed.workload.as_ref().filter(|_| is_starting) {
-        observed.stuck = stuck_pod(client, workload).await?;
+        // What cannot be watched over is not begun.
+        observed.stuck = readable(stuck_pod(client, workload).await, unreadable)?;
+        readable(revisions::are_visible(client, workload).await, unreadable)?;
+        observed.is_left_behind = is_left_behind(client, workload, &observed.session).await?;
     }
     Ok(observed)
 }
 
-/// What keeps a workload from coming to rest. Where its pods may not be read, nothing is known of it.
+/// What keeps a workload from coming to rest.
 async fn stuck_pod(client: &Client, workload: &Workload) -> kube::Result<Option<StuckPod>> {
-    if workload.rollout.is_at_rest() {
-        return Ok(None);
-    }
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&selected).await;
-    let pods = readable(pods.map(|list| list.items), &mut None)?;
-    Ok(stuck::first(&pods))
+    let is_at_rest = workload.rollout.is_at_rest();
+    let selected = if is_at_rest { selected.limit(1) } else { selected };
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace)
+        .list(&selected)
+        .await?;
+    Ok(stuck::first(&pods.items).filter(|_| !is_at_rest))
+}
+
+/// Whether the workload bears the record of a session that is gone or over: a sweep will take it away.
+async fn is_left_behind(client: &Client, workload: &Workload, session: &TLSDebugSession) -> kube::Result<bool> {
+    match workload.record() {
+        Some(Ok(record)) if Some(&record.session.uid) != session.uid().as_ref() => {
+            let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
+            is_gone(client, namespace, &record.session).await
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Whether the session of a record that was found in `namespace` will not take its change back: it does not exist, is over,
+/// or is one of another namespace, whose record has come with a copy of its workload.
+pub(super) async fn is_gone(client: &Client, namespace: &str, reference: &SessionReference) -> kube::Result<bool> {
+    if reference.namespace != namespace {
+        return Ok(true);
+    }
+    let found = existing(session(client, namespace, &reference.name).await)?;
+    // A finished session has taken its record away; one that is there again came back with somebody's copy of the object.
+    let is_over = |session: &TLSDebugSession| session.status.as_ref().is_some_and(|status| status.phase.is_finished());
+    Ok(found.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid) || is_over(&session)))
+}
+
+/// Nothing is there either where the definition of the kind itself is gone.
+pub(super) fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(T::default()),
+        result => result,
+    }
 }
 
 /// The API of a kind of workload.
@@ -180,18 +217,16 @@ pub(super) async fn remains(
     let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let (revisions, pods) = tokio::join!(
-        revisions::of(client, workload, session_uid, change),
-        pods.list(&selected)
-    );
-    let revisions = readable(revisions, unreadable)?;
+    let (marked, pods) = tokio::join!(revisions::marked(client, workload, session_uid), pods.list(&selected));
+    let marked = readable(marked, unreadable)?;
     let mut pods = readable(pods.map(|list| list.items), unreadable)?;
     pods.sort_by(|one, other| {
         (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
     });
+    let pods: Vec<_> = pods.iter().filter_map(|pod| pods::debug_pod(pod, change)).collect();
     Ok(Remains {
-        revisions,
-        pods: pods.iter().filter_map(|pod| pods::debug_pod(pod, change)).collect(),
+        revisions: marked.seen(change, &pods),
+        pods,
     })
 }
 

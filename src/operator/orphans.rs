@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, Status};
 use kube::{Api, Client, ResourceExt};
+use tokio::sync::Notify;
 
 use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
@@ -23,6 +24,7 @@ use super::pulse::Pulse;
 use super::{act, observe};
 use crate::session::{TLSDebugSession, Target, TargetKind};
 use crate::workload::record::{ANNOTATION, Record, RecordOwner};
+use crate::workload::redaction::without_values;
 use crate::workload::{Workload, ownership};
 
 /// Between two sweeps.
@@ -30,6 +32,8 @@ const BETWEEN_SWEEPS: Duration = Duration::from_mins(1);
 /// Between a sweep that could not finish, because pods are still being replaced, and the next one; doubled each time up to
 /// [`BETWEEN_SWEEPS`].
 const SOON: Duration = Duration::from_secs(4);
+/// Each so many sweeps look at the revisions as well, and those that follow one which could not finish.
+const SWEEPS_OF_REVISIONS: u64 = 5;
 /// What may pass after a record's deadline before this undoes the change in place of its owner.
 const GRACE: SignedDuration = SignedDuration::from_mins(1);
 /// How many writes are tried on one workload in one sweep; others may write in between.
@@ -61,36 +65,43 @@ struct Traces {
     owned: Vec<Key>,
 }
 
-/// Looks for what was left behind and takes it back, for ever. `namespaces`: those that are watched, all when empty.
-pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse) {
+/// Looks for what was left behind and takes it back, for ever, and at once when told that a session is `gone`. `namespaces`:
+/// those that are watched, all when empty.
+pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, gone: &Notify) {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
     } else {
         namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
     };
     let mut pause = SOON;
-    loop {
+    let mut is_expected = true;
+    for number in 0_u64.. {
+        // A cluster has many revisions.
+        let with_revisions = is_expected || number % SWEEPS_OF_REVISIONS == 0;
         let mut is_clean = true;
         for scope in &scopes {
-            match sweep(&client, *scope, &pulse).await {
+            match sweep(&client, *scope, with_revisions, &pulse).await {
                 Ok(is_finished) => is_clean &= is_finished,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
                 }
             }
         }
+        is_expected = tokio::select! {
+            () = tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }) => !is_clean,
+            () = gone.notified() => true,
+        };
         pause = if is_clean {
             SOON
         } else {
             (pause * 2).min(BETWEEN_SWEEPS)
         };
-        tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }).await;
     }
 }
 
 /// One sweep. Returns whether nothing is left that it could not finish. What cannot be listed keeps nothing else from being
 /// put right.
-async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube::Result<bool> {
+async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, pulse: &Pulse) -> kube::Result<bool> {
     let mut traces = Traces::default();
     let mut unlisted = Ok(());
     for kind in KINDS {
@@ -98,7 +109,7 @@ async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube:
         let listed = each(api, pulse, |object| traces.see_workload(kind, &object)).await;
         unlisted = unlisted.and(listed);
     }
-    for kind in REVISIONS {
+    for kind in REVISIONS.into_iter().filter(|_| with_revisions) {
         let api = api(client, namespace, &observe::revisions::resource(kind));
         let listed = each(api, pulse, |object| traces.see_revision(&object)).await;
         unlisted = unlisted.and(listed);
@@ -106,7 +117,7 @@ async fn sweep(client: &Client, namespace: Option<&str>, pulse: &Pulse) -> kube:
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
         let finish = async {
-            if is_orphan(client, found, Timestamp::now()).await? {
+            if is_orphan(client, key, found, Timestamp::now()).await? {
                 take_back(client, key, &found.record).await
             } else {
                 Ok(true)
@@ -149,20 +160,13 @@ async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) -> k
 impl Traces {
     fn see_workload(&mut self, kind: TargetKind, object: &Object) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        if object.annotations().contains_key(ANNOTATION) {
-            match record(object) {
-                Some(record) => self.add((namespace, kind, name), record, false),
-                None => {
-                    tracing::warn!(
-                        %kind,
-                        name,
-                        namespace,
-                        "annotation {ANNOTATION} is unreadable or names a session elsewhere"
-                    );
-                }
+        match Record::of(&object.metadata) {
+            Some(Ok(record)) => self.add((namespace, kind, name), record, false),
+            Some(Err(error)) => {
+                tracing::warn!(%kind, name, namespace, %error, "annotation {ANNOTATION} is no record");
             }
-        } else if !ownership::owned(&object.metadata).is_empty() {
-            self.owned.push((namespace, kind, name));
+            None if !ownership::owned(&object.metadata).is_empty() => self.owned.push((namespace, kind, name)),
+            None => {}
         }
     }
 
@@ -173,7 +177,7 @@ impl Traces {
             let kind = KINDS.into_iter().find(|kind| kind.to_string() == owner.kind)?;
             Some((object.namespace()?, kind, owner.name.clone()))
         });
-        if let (Some(workload), Some(record)) = (workload, record(object)) {
+        if let (Some(workload), Some(Ok(record))) = (workload, Record::of(&object.metadata)) {
             self.add(workload, record, true);
         }
     }
@@ -184,18 +188,12 @@ impl Traces {
     }
 }
 
-/// The record or its copy on an object; a session never acts on another namespace.
-fn record(object: &impl ResourceExt) -> Option<Record> {
-    let record: Record = serde_json::from_str(object.annotations().get(ANNOTATION)?).ok()?;
-    (Some(&record.session.namespace) == object.namespace().as_ref()).then_some(record)
-}
-
-async fn is_orphan(client: &Client, found: &Found, now: Timestamp) -> kube::Result<bool> {
+async fn is_orphan(client: &Client, (namespace, ..): &Key, found: &Found, now: Timestamp) -> kube::Result<bool> {
     let record = &found.record;
     let is_late = record
         .deadline
         .parse::<Timestamp>()
-        .is_ok_and(|deadline| deadline + GRACE < now);
+        .is_ok_and(|deadline| now.duration_since(deadline) > GRACE);
     if record.owner == RecordOwner::Terminal {
         return Ok(is_late);
     }
@@ -203,20 +201,7 @@ async fn is_orphan(client: &Client, found: &Found, now: Timestamp) -> kube::Resu
     if is_late && !found.is_copy {
         return Ok(true);
     }
-    let reference = &record.session;
-    let session = existing(observe::session(client, &reference.namespace, &reference.name).await)?;
-    // A finished session has taken its record away; one that is there again came back with somebody's copy of the object.
-    let is_finished =
-        |session: &TLSDebugSession| session.status.as_ref().is_some_and(|status| status.phase.is_finished());
-    Ok(session.is_none_or(|session| session.uid().as_ref() != Some(&reference.uid) || is_finished(&session)))
-}
-
-/// Nothing is there either where the definition of the kind itself is gone.
-pub(super) fn existing<T: Default>(result: kube::Result<T>) -> kube::Result<T> {
-    match result {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(T::default()),
-        result => result,
-    }
+    observe::is_gone(client, namespace, &record.session).await
 }
 
 /// Whether all was done; what went wrong is logged, and the next sweep tries again.
@@ -308,7 +293,7 @@ async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
             })
         };
         let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), namespace);
-        let sessions = existing(sessions.list(&ListParams::default()).await.map(|list| list.items))?;
+        let sessions = observe::existing(sessions.list(&ListParams::default()).await.map(|list| list.items))?;
         if sessions.iter().any(is_about_to) {
             return Ok(true);
         }
@@ -341,6 +326,13 @@ async fn write(client: &Client, workload: &Workload, step: &Step) -> kube::Resul
         Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {
             Ok(Some((workload.metadata.resource_version.clone(), status.code)))
         }
+        Err(kube::Error::Api(status)) => Err(kube::Error::Api(
+            Status {
+                message: without_values(&status.message, workload),
+                ..*status
+            }
+            .boxed(),
+        )),
         Err(error) => Err(error),
     }
 }

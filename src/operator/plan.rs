@@ -92,10 +92,11 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         return draft.ending(true);
     }
     if !has_finalizer {
-        return draft.now(Action::AddFinalizer);
+        return draft.write(Action::AddFinalizer);
     }
     match draft.status.phase {
-        Phase::Pending if observed.unreadable.is_some() => draft.starting_blind(),
+        // What was begun is gone on with, whatever cannot be seen.
+        Phase::Pending if observed.unreadable.is_some() && draft.own_record().is_none() => draft.starting_blind(),
         Phase::Pending => draft.starting(),
         Phase::Injecting | Phase::Capturing => draft.running(),
         Phase::Restoring | Phase::Completed | Phase::Failed => draft.ending(false),
@@ -115,7 +116,7 @@ impl Draft<'_> {
     }
 
     /// Makes a write and looks again at once.
-    fn now(self, action: Action) -> Plan {
+    fn write(self, action: Action) -> Plan {
         let capture = matches!(self.status.phase, Phase::Injecting | Phase::Capturing);
         Plan {
             action,
@@ -170,8 +171,8 @@ impl Draft<'_> {
             .as_deref()
             .map(duration)
             .zip(time(self.status.finished_at.as_deref()));
-        match ends.map(|(ttl, finished)| finished + ttl) {
-            Some(end) if end <= self.now => self.now(Action::DeleteSession),
+        match ends.map(|(ttl, finished)| later(finished, ttl)) {
+            Some(end) if end <= self.now => self.write(Action::DeleteSession),
             Some(end) => {
                 let left = Duration::try_from(end.duration_since(self.now)).unwrap_or(Duration::ZERO);
                 Plan {
@@ -248,6 +249,11 @@ fn unreadable(message: &str) -> String {
 /// A duration that the API server has checked; an unreadable one counts as zero.
 pub(crate) fn duration(text: &str) -> SignedDuration {
     text.parse().unwrap_or_default()
+}
+
+/// A time plus a duration, or the last time that there is: what comes from an object can be anything.
+pub(crate) fn later(time: Timestamp, duration: SignedDuration) -> Timestamp {
+    time.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 /// A point in time as the status holds it: RFC 3339, in whole seconds.

@@ -1,5 +1,7 @@
 //! Waking a session when its workload or one of its pods changes; only while it is active, and only over its own pods.
 
+use std::time::Duration;
+
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::{DynamicObject, PartialObjectMeta};
@@ -13,6 +15,12 @@ use super::observe;
 use crate::session::{Strategy, TLSDebugSession};
 use crate::workload::Workload;
 use crate::workload::clone::SESSION_LABEL;
+
+/// After a change, for so long, others only add up to the next wake: each look lists all pods, and a rollout of many changes
+/// each of them several times.
+const BETWEEN_WAKES: Duration = Duration::from_millis(250);
+/// Changes that are taken together, at most.
+const AT_ONCE: usize = 1024;
 
 /// The watches of one session. Dropping it ends them.
 #[derive(Debug)]
@@ -48,16 +56,15 @@ impl Watch {
             .map_ok(drop)
             .boxed();
         let task = tokio::spawn(async move {
-            let mut changes = futures::stream::select(workloads, pods);
-            while let Some(change) = changes.next().await {
-                match change {
-                    Ok(()) => {
-                        if wake.send(session.clone()).is_err() {
-                            return;
-                        }
-                    }
-                    Err(error) => tracing::debug!(%session, %error, "watch"),
+            let mut changes = futures::stream::select(workloads, pods).ready_chunks(AT_ONCE);
+            while let Some(changes) = changes.next().await {
+                for error in changes.iter().filter_map(|change| change.as_ref().err()) {
+                    tracing::debug!(%session, %error, "watch");
                 }
+                if changes.iter().any(Result::is_ok) && wake.send(session.clone()).is_err() {
+                    return;
+                }
+                tokio::time::sleep(BETWEEN_WAKES).await;
             }
         });
         Self {

@@ -190,6 +190,19 @@ pub enum OptionsVariable {
 }
 
 impl OptionsVariable {
+    const ALL: [Self; 4] = [
+        Self::JavaCustomOpts,
+        Self::JavaDebuggerOpts,
+        Self::JavaToolOptions,
+        Self::JdkJavaOptions,
+    ];
+
+    /// The variable with this name; `None`: it is none of them.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|variable| variable.name() == name)
+    }
+
     /// The variable's name in a container's environment.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -292,9 +305,12 @@ impl TLSDebugSessionSpec {
     #[must_use]
     pub fn flag(&self) -> String {
         let words: Vec<_> = self.debug.iter().map(|option| option.word()).collect();
-        format!("-Djavax.net.debug={}", words.join(","))
+        format!("{FLAG}{}", words.join(","))
     }
 }
+
+/// How each flag begins.
+pub const FLAG: &str = "-Djavax.net.debug=";
 
 /// Schemas that a derive cannot express: CEL on values, and options without `null`.
 mod schema {

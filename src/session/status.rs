@@ -141,6 +141,10 @@ pub struct EarlierPods {
 pub struct InjectionSummary {
     /// uid of the workload, or of the clone.
     pub uid: String,
+    /// When the flag must be gone at the latest, as the record on the workload says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub deadline: Option<String>,
     /// The change.
     #[serde(flatten)]
     pub change: Change,

@@ -7,15 +7,15 @@
 use serde_json::json;
 
 use super::record::{ANNOTATION, Change};
-use super::restore;
+use super::restore::{self, Outcome};
 use super::view::Workload;
 
 /// Stands before the value from which sed takes the flag.
 const MARK: &str = "<tlsdebug>";
 
-/// A command for a POSIX shell, on one line.
+/// A command for a POSIX shell, on one line. `None`: it would have to hold a value that somebody has written since.
 #[must_use]
-pub fn restore_command(workload: &Workload, change: &Change) -> String {
+pub fn restore_command(workload: &Workload, change: &Change) -> Option<String> {
     let object = format!(
         "{}/{} -n {}",
         workload.kind.to_string().to_lowercase(),
@@ -25,12 +25,13 @@ pub fn restore_command(workload: &Workload, change: &Change) -> String {
     if change.refers_to.is_some() {
         // Which of several entries is meant, and under which name another one waits, only positions can say. No value of
         // anybody's is in this patch: the text that was written is a reference and the flag.
-        let patch = restore::plan_by_hand(workload, change);
-        return format!("kubectl patch {object} --type json --patch '{}'", json!(patch));
+        let (patch, outcome) = restore::plan_by_hand(workload, change);
+        let command = format!("kubectl patch {object} --type json --patch '{}'", json!(patch));
+        return (outcome != Outcome::FlagRemoved).then_some(command);
     }
     // What has special meaning in a regular expression and can be in a flag.
     let flag = change.flag().replace('.', "\\.");
-    format!(
+    Some(format!(
         "kubectl get {object} -o go-template='{}' | \
          sed -e 's/{MARK}\\(\".*\\) {flag}\\([ \"]\\)/\\1\\2/' -e 's/{MARK}\"{flag} /\"/' -e 's/{MARK}\"{flag}\"/\"\"/' -e 's/{MARK}//' | \
          kubectl patch {object} --type json --patch-file /dev/stdin",
@@ -40,7 +41,7 @@ pub fn restore_command(workload: &Workload, change: &Change) -> String {
                 .container(&change.container)
                 .map_or("containers", |(place, _)| place.list())
         )
-    )
+    ))
 }
 
 /// A Go template that makes a JSON Patch of a workload. Go quotes a value as YAML does, which kubectl takes as well.
@@ -108,6 +109,6 @@ mod tests {
             copies_before: 0,
             owners: vec![],
         };
-        insta::assert_snapshot!(restore_command(&Workload::from(deployment), &change));
+        insta::assert_snapshot!(restore_command(&Workload::from(deployment), &change).expect("a command"));
     }
 }

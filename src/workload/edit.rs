@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::environment::{self, Obstacle, Shape};
 use super::ownership;
 use super::patch::Builder;
-use super::record::{Change, sha256};
+use super::record::{Change, SAVED, sha256};
 use super::view::{Place, Workload};
 
 /// An edit of one container's environment.
@@ -180,7 +180,7 @@ fn free_name(container: &Container, variable: &str) -> String {
         .flatten()
         .map(|entry| entry.name.as_str())
         .collect();
-    let mut name = format!("TLSDEBUG_SAVED_{variable}");
+    let mut name = format!("{SAVED}{variable}");
     while taken.contains(name.as_str()) {
         name.push('_');
     }

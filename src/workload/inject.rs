@@ -55,7 +55,11 @@ pub fn plan(workload: &Workload, request: &Request<'_>) -> Result<Injection, Ref
     let builder = if workload.metadata.annotations.is_some() {
         builder.add(&["metadata", "annotations", ANNOTATION], text)
     } else {
-        builder.add(&["metadata", "annotations"], json!({ANNOTATION: text}))
+        // Somebody else's first annotation does not move the generation, and must not be lost.
+        let version = workload.metadata.resource_version.clone().unwrap_or_default();
+        builder
+            .test(&["metadata", "resourceVersion"], version)
+            .add(&["metadata", "annotations"], json!({ANNOTATION: text}))
     };
     Ok(Injection {
         patch: builder.build(),

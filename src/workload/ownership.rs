@@ -170,7 +170,10 @@ fn is_entry_of(entry: &ManagedFieldsEntry, owner: &FieldOwner) -> bool {
 }
 
 fn is_operator(entry: &ManagedFieldsEntry) -> bool {
-    entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.is_none()
+    // The operator only patches; somebody else may apply under the same name.
+    entry.manager.as_deref() == Some(FIELD_MANAGER)
+        && entry.operation.as_deref() == Some("Update")
+        && entry.subresource.is_none()
 }
 
 fn below_path<'a>(entry: &'a ManagedFieldsEntry, path: &[String]) -> Option<&'a Value> {
@@ -218,7 +221,7 @@ mod tests {
             let container = json!({"k:{\"name\":\"msr\"}": {"f:env": environment}});
             ManagedFieldsEntry {
                 manager: Some((*manager).to_owned()),
-                operation: Some("Apply".to_owned()),
+                operation: Some(if *manager == FIELD_MANAGER { "Update" } else { "Apply" }.to_owned()),
                 api_version: Some("apps/v1".to_owned()),
                 fields_type: Some("FieldsV1".to_owned()),
                 fields_v1: Some(FieldsV1(
@@ -269,5 +272,14 @@ mod tests {
         let after = given_back(&list, &[]).expect("it owns the list");
         assert_eq!(after.len(), 1);
         assert_eq!(after[0].manager.as_deref(), Some("team"));
+    }
+
+    #[test]
+    fn somebody_who_applies_under_the_operators_name_keeps_what_is_theirs() {
+        let mut applied = metadata(&[(FIELD_MANAGER, variable(&json!({"f:value": {}})))]);
+        for entry in applied.managed_fields.iter_mut().flatten() {
+            entry.operation = Some("Apply".to_owned());
+        }
+        assert_eq!(given_back(&applied, &[]), None);
     }
 }

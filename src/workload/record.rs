@@ -1,15 +1,22 @@
 //! The record of a change: an annotation on the workload's own metadata, written and removed in the same patches as the
 //! flag. Whoever finds it can undo the change from the object alone; no value of the variable is in it.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{environment, view};
+use crate::session::OptionsVariable;
+use crate::session::spec::FLAG;
 
 /// The annotation that holds the record.
 pub const ANNOTATION: &str = "tlsdebug.io/injection";
+
+/// Before the variable's name in the name that an entry bears while another one refers to it.
+pub(super) const SAVED: &str = "TLSDEBUG_SAVED_";
 
 /// What was changed, for whom, until when, and how to undo it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +72,45 @@ const fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+/// Why an annotation is no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It does not have the record's fields.
+    #[error("it is no JSON of a record: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// A field holds what the operator never writes.
+    #[error("its field {0} does not hold what the operator writes there")]
+    Field(&'static str),
+}
+
 impl Record {
+    /// Reads the text of the annotation. Whoever may change the workload may write there what they like, so what the
+    /// operator cannot have written is refused: it must reach no patch, no arithmetic and no shell command.
+    pub fn read(text: &str) -> Result<Self, RecordError> {
+        let record: Self = serde_json::from_str(text)?;
+        let is_name = |text: &str| {
+            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+            (1..=253).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(is_allowed)
+        };
+        let SessionReference { namespace, name, uid } = &record.session;
+        if ![namespace, name, uid].into_iter().all(|part| is_name(part)) {
+            return Err(RecordError::Field("session"));
+        }
+        if record.deadline.parse::<Timestamp>().is_err() {
+            return Err(RecordError::Field("deadline"));
+        }
+        match record.change.implausible_field() {
+            Some(field) => Err(RecordError::Field(field)),
+            None => Ok(record),
+        }
+    }
+
+    /// Reads an object's record, or its copy on a revision or clone. `None`: it has none.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Option<Result<Self, RecordError>> {
+        Some(Self::read(metadata.annotations.as_ref()?.get(ANNOTATION)?))
+    }
+
     /// The text of the annotation.
     #[must_use]
     pub fn text(&self) -> String {
@@ -75,6 +120,36 @@ impl Record {
 }
 
 impl Change {
+    /// A field that holds what no session writes there.
+    fn implausible_field(&self) -> Option<&'static str> {
+        let is_label = |text: &str| {
+            let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            (1..=63).contains(&text.len()) && text.bytes().all(is_allowed)
+        };
+        let is_flag = |text: &str| {
+            let words = text.strip_prefix(FLAG).unwrap_or_default();
+            !words.is_empty() && words.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b',')
+        };
+        let is_other_name = |name: &str| {
+            let rest = name
+                .strip_prefix(SAVED)
+                .and_then(|name| name.strip_prefix(&self.variable));
+            name == self.variable || rest.is_some_and(|rest| rest.bytes().all(|byte| byte == b'_'))
+        };
+        let refers_to = self.refers_to.as_deref();
+        if !is_label(&self.container) {
+            Some("container")
+        } else if OptionsVariable::of_name(&self.variable).is_none() {
+            Some("variable")
+        } else if !is_flag(self.appended.strip_prefix(' ').unwrap_or(&self.appended)) {
+            Some("appended")
+        } else if !refers_to.is_none_or(is_other_name) {
+            Some("refersTo")
+        } else {
+            None
+        }
+    }
+
     /// The name that the entry of before bears meanwhile, where it was moved.
     #[must_use]
     pub fn saved(&self) -> Option<&str> {
@@ -171,4 +246,55 @@ pub fn sha256(value: &str) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(changed: &Value) -> Result<Record, RecordError> {
+        let mut record = json!({
+            "session": {"namespace": "demo", "name": "orders-to-bank", "uid": "9c7d-1"}, "owner": "operator",
+            "deadline": "2026-11-25T10:00:00Z", "container": "msr", "variable": "JAVA_CUSTOM_OPTS",
+            "appended": " -Djavax.net.debug=ssl,handshake", "entryCreated": false, "listCreated": false,
+            "sha256Written": ""
+        });
+        json_patch::merge(&mut record, changed);
+        Record::read(&record.to_string())
+    }
+
+    #[test]
+    fn what_the_operator_writes_is_read() {
+        let saved = json!({"refersTo": "TLSDEBUG_SAVED_JAVA_CUSTOM_OPTS_"});
+        let itself = json!({"refersTo": "JAVA_CUSTOM_OPTS"});
+        let empty_before = json!({"appended": "-Djavax.net.debug=ssl"});
+        for record in [json!({}), saved, itself, empty_before] {
+            assert!(read(&record).is_ok(), "{record}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_else_has_put_there_is_refused() {
+        for (field, forged) in [
+            ("session", json!({"session": {"name": "../secrets"}})),
+            ("session", json!({"session": {"namespace": ""}})),
+            ("deadline", json!({"deadline": "tomorrow"})),
+            ("container", json!({"container": "msr'; reboot; '"})),
+            ("variable", json!({"variable": "PATH"})),
+            ("appended", json!({"appended": ""})),
+            ("appended", json!({"appended": " "})),
+            ("appended", json!({"appended": " -Djavax.net.debug=ssl'; reboot; '"})),
+            ("appended", json!({"appended": " -Dpassword=secret"})),
+            ("refersTo", json!({"refersTo": "DATABASE_PASSWORD"})),
+            ("refersTo", json!({"refersTo": "TLSDEBUG_SAVED_JAVA_CUSTOM_OPTS'"})),
+        ] {
+            match read(&forged) {
+                Err(RecordError::Field(refused)) => assert_eq!(refused, field, "{forged}"),
+                other => panic!("{forged}: {other:?}"),
+            }
+        }
+        assert!(matches!(Record::read("{}"), Err(RecordError::Syntax(_))));
+    }
 }

@@ -26,6 +26,18 @@ impl Refusal {
         }
     }
 
+    /// The workload bears the record of a session that is gone: the operator's sweep has not come to it yet.
+    #[must_use]
+    pub fn left_behind(workload: &Workload) -> Self {
+        Self::transient(
+            "TargetInUse",
+            format!(
+                "{} still has what a session that is gone has changed; the operator takes it back within minutes.",
+                workload.title()
+            ),
+        )
+    }
+
     const fn transient(reason: &'static str, message: String) -> Self {
         Self {
             reason,

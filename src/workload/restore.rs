@@ -31,8 +31,8 @@ pub fn plan(workload: &Workload, change: &Change) -> (Patch, Outcome) {
 
 /// The same for somebody who does it later by hand. It fails where the changed entries have moved since.
 #[must_use]
-pub fn plan_by_hand(workload: &Workload, change: &Change) -> Patch {
-    plan_on(Builder::default(), workload, change).0
+pub fn plan_by_hand(workload: &Workload, change: &Change) -> (Patch, Outcome) {
+    plan_on(Builder::default(), workload, change)
 }
 
 fn plan_on(builder: Builder, workload: &Workload, change: &Change) -> (Patch, Outcome) {

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::record::{ANNOTATION, Record};
+use super::record::{Record, RecordError};
 use super::rollout::Rollout;
 use crate::session::TargetKind;
 
@@ -154,9 +154,8 @@ impl Workload {
 
     /// The record of the change that is in the template now. `Some(Err)`: the annotation is there but unreadable.
     #[must_use]
-    pub fn record(&self) -> Option<Result<Record, serde_json::Error>> {
-        let text = self.metadata.annotations.as_ref()?.get(ANNOTATION)?;
-        Some(serde_json::from_str(text))
+    pub fn record(&self) -> Option<Result<Record, RecordError>> {
+        Record::of(&self.metadata)
     }
 
     /// All containers of the template: the ones that run side by side first, then those that start before them.

@@ -232,3 +232,33 @@ fn clones_that_would_share_something_or_may_not_be_made() {
         assert!(message.contains("rbac.allow.clone"), "{message}");
     });
 }
+
+#[test]
+fn clone_that_the_workload_selects_is_no_pod_of_a_rollout() {
+    scenario("clone-selected", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        let mut receiving = cloning(TargetKind::Deployment);
+        receiving["receiveTraffic"] = json!(true);
+        scenario.create_session("cloning", "orders", &receiving);
+        scenario.reached("cloning", Phase::Capturing).await;
+        scenario.create_session("rolling", "orders", &json!({}));
+        let status = scenario
+            .status_with("rolling", "to read a pod", |status| !status.pods.is_empty())
+            .await;
+        let clone = clone_of(scenario, "cloning").await.unwrap();
+        assert!(
+            status
+                .pods
+                .iter()
+                .all(|pod| json!(pod.name) != clone["metadata"]["name"])
+        );
+        scenario.stop_session("rolling");
+        assert_eq!(scenario.finished("rolling").await.phase, Phase::Completed);
+        assert!(clone_of(scenario, "cloning").await.is_some());
+        scenario.stop_session("cloning");
+        assert_eq!(scenario.finished("cloning").await.phase, Phase::Completed);
+        clone_gone(scenario, "cloning").await;
+        scenario.assert_as_before("orders", &before).await;
+    });
+}

@@ -233,7 +233,7 @@ fn counts_alone_are_written_every_two_seconds_at_most() {
         let (begin, writes) = (Instant::now(), scenario.counter("status_writes"));
         let first = scenario.status("session").await.handshakes;
         scenario
-            .stays("Capturing", Duration::from_secs(20), async || {
+            .stays("Capturing", Duration::from_secs(8), async || {
                 scenario.status("session").await.phase == Phase::Capturing
             })
             .await;

@@ -23,15 +23,16 @@ fn expires_and_costs_nothing_while_nothing_happens() {
         assert_eq!(expires.duration_since(started).as_secs(), 30);
 
         scenario.settled("orders").await;
+        scenario.quiet().await;
         let looks = scenario.counter("reconciles");
         let writes = scenario.counter("status_writes");
         scenario
-            .stays("Capturing", Duration::from_secs(15), async || {
+            .stays("Capturing", Duration::from_secs(8), async || {
                 scenario.status("session").await.phase == Phase::Capturing
             })
             .await;
         let looks = scenario.counter("reconciles") - looks;
-        assert!(looks <= 3, "{looks} looks in 15 s in which nothing happened");
+        assert!(looks <= 3, "{looks} looks in 8 s in which nothing happened");
         assert_eq!(scenario.counter("status_writes"), writes);
 
         let status = scenario.reached("session", Phase::Restoring).await;

@@ -172,3 +172,58 @@ fn template_that_was_restored_while_the_session_exists() {
         scenario.assert_as_before("orders", &before).await;
     });
 }
+
+#[test]
+fn session_that_is_created_before_the_sweep_has_come() {
+    scenario("before-sweep", async |scenario| {
+        let before = captured(scenario, &deployment("orders", &literal())).await;
+        scenario.kill_operator();
+        scenario.remove_by_force("session");
+        scenario.create_session("next", "orders", &json!({}));
+        scenario.start_operator();
+        scenario.reached("next", Phase::Capturing).await;
+        scenario.stop_session("next");
+        assert_eq!(scenario.finished("next").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+    });
+}
+
+/// Whoever may change a workload may write its annotations.
+#[test]
+fn records_that_the_operator_did_not_write() {
+    scenario("forged", async |scenario| {
+        let before = captured(scenario, &deployment("orders", &literal())).await;
+        scenario.kill_operator();
+        let record = scenario.deployments().get("orders").await.unwrap().annotations()[ANNOTATION].clone();
+        let forge = |name: &str, environment: &Value, change: &Value| {
+            let mut forged: Value = serde_json::from_str(&record).unwrap();
+            json_patch::merge(&mut forged, change);
+            let mut manifest = deployment(name, environment);
+            manifest["metadata"]["annotations"][ANNOTATION] = json!(forged.to_string());
+            scenario.apply(&manifest);
+        };
+        let flagged = json!([{"name": "JAVA_CUSTOM_OPTS", "value": "-Da=1 -Db=2 -Djavax.net.debug=ssl,handshake"}]);
+        forge("copied", &flagged, &json!({"session": {"namespace": "elsewhere"}}));
+        forge(
+            "endless",
+            &literal(),
+            &json!({"deadline": "9999-12-30T22:00:00Z", "appended": ""}),
+        );
+        forge("far", &literal(), &json!({"deadline": "9999-12-30T22:00:00Z"}));
+        scenario.start_operator();
+        // A copy from another namespace belongs to no session here.
+        scenario
+            .eventually("nothing to be left on the copy", async || {
+                let metadata = scenario.deployments().get("copied").await.unwrap().metadata;
+                let is_owner = json!(metadata.managed_fields).to_string().contains(FIELD_MANAGER);
+                let revisions = scenario.replica_sets("copied").await.len();
+                (revisions == 1 && !is_owner && !scenario.has_flag("copied").await).then_some(())
+            })
+            .await;
+        scenario.assert_no_flag("copied").await;
+        scenario.stop_session("session");
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+        assert!(!scenario.operator_log().contains("panicked"));
+    });
+}

@@ -79,6 +79,34 @@ fn rights_missing_from_the_beginning() {
         );
         scenario.assert_as_before("orders", &before).await;
 
+        let attempts = || scenario.operator_log().matches("blocked").count();
+        let (first, writes) = (attempts(), scenario.counter("status_writes"));
+        scenario
+            .stays("Pending", Duration::from_secs(5), async || {
+                let status = scenario.status("session").await;
+                status.phase == Phase::Pending && has_condition(&status, ConditionType::Accepted, "False", "Forbidden")
+            })
+            .await;
+        assert!(attempts() - first <= 4, "{} attempts in 5 s", attempts() - first);
+        assert_eq!(
+            scenario.counter("status_writes"),
+            writes,
+            "the same refusal is written anew"
+        );
+
+        // What could not be watched over is not begun.
+        scenario.revoke("pods", "list").await;
+        scenario.grant("deployments", "patch").await;
+        scenario
+            .status_with("session", "to tell what it could not see", |status| {
+                has_condition(status, ConditionType::Accepted, "False", "Forbidden")
+                    && condition(status, ConditionType::Accepted)
+                        .message
+                        .contains("cannot list")
+            })
+            .await;
+        scenario.assert_as_before("orders", &before).await;
+
         // What the operator may not even read is said as well.
         scenario.revoke("deployments", "get").await;
         scenario

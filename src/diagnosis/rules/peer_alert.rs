@@ -11,13 +11,29 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     } else {
         ""
     };
+    let versions = case
+        .handshake
+        .client_hello
+        .as_ref()
+        .map(|hello| hello.versions.as_slice());
+    let only_version = match versions {
+        Some([one]) => {
+            format!("it lacks {one}, the only version on offer (older servers say handshake_failure then); ")
+        }
+        _ => String::new(),
+    };
     let remaining = match alert {
         "handshake_failure" if straight && !case.offered_suites().is_empty() => format!(
-            "The server chose nothing from the offer and does not say why. What remains: no common cipher suite (offered: {}), key exchange \
+            "The server chose nothing from the offer and does not say why. What remains: {only_version}no common cipher suite (offered: {}), key exchange \
              group or signature algorithm; a server name that it does not serve; or no usable key of its own. The offer holds suites that \
              nearly every server has, so a missing cipher suite is not the first thing to suspect.",
             listed(&case.offered_suites())
         ),
+        "handshake_failure" if case.is_server() && case.handshake.client_hello.is_none() => {
+            "No ClientHello came before it: a client that finds nothing to offer says so, and older Java clients do where none of their \
+             versions and cipher suites is enabled. The client's log can tell."
+                .to_owned()
+        }
         "handshake_failure" => {
             "The other end gave up after the hellos: authentication or key exchange did not suit it.".to_owned()
         }

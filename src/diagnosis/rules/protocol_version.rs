@@ -68,6 +68,16 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
                 .to_owned(),
         ));
     }
+    if case.says("no cipher suites in common") && !case.failure.received && is_too_new(case) {
+        return Some(diagnosis(
+            Certainty::Proven,
+            "the client offers TLSv1.3 alone, which this server does not have".to_owned(),
+            format!(
+                "All cipher suites on offer ({}) are of TLSv1.3. This JVM is older than 8u272 and knows neither them nor that version.",
+                listed(&case.offered_suites())
+            ),
+        ));
+    }
     match case.peer_alert() {
         Some("protocol_version") => {
             let offers = if offered.is_empty() { String::new() } else { format!(" It offered {}.", listed(&offered)) };
@@ -88,6 +98,18 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         )),
         _ => None,
     }
+}
+
+/// Whether a server that prints a legacy layout, which no JVM with TLS 1.3 does, is offered nothing but cipher suites of TLS 1.3
+/// (RFC 8446 §B.4).
+fn is_too_new(case: &Case<'_>) -> bool {
+    let legacy = case.handshake.threads.iter().all(|thread| thread.id.is_empty());
+    let suites = case.offered_suites();
+    let only_13 = !suites.is_empty()
+        && suites
+            .iter()
+            .all(|suite| suite.starts_with("TLS_") && !suite.contains("_WITH_"));
+    legacy && case.is_server() && only_13
 }
 
 fn diagnosis(certainty: Certainty, summary: String, explanation: String) -> Diagnosis {

@@ -18,6 +18,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let unreadable = case.says("Keystore was tampered with, or password was incorrect")
         || case.says("keystore password was incorrect")
         || case.says("Invalid keystore format")
+        || case.says("problem accessing trust store")
         || case.says("Error constructing implementation");
     unreadable.then(|| Diagnosis {
         cause: &TRUST_STORE_UNREADABLE,
@@ -32,6 +33,24 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{client_hello, fatal, only};
+
+    #[test]
+    fn a_store_that_cannot_be_read_is_one_failure() {
+        let record = |message: &str, thrown: &str| {
+            super::super::testing::record(message, Some(&format!("\"throwable\" : {{\n  {thrown}}}\n")))
+        };
+        let log = record(
+            "SunX509: skip default keystore",
+            "java.io.IOException: Keystore was tampered with, or password was incorrect",
+        ) + &record(
+            "Failed to load default trust managers",
+            "java.security.KeyStoreException: problem accessing trust store",
+        );
+        let finding = only(&log);
+        assert_eq!((finding.cause.as_str(), finding.count), ("TrustStoreUnreadable", 1));
+        let legacy = "SunX509: skip default keystore: java.io.IOException: Invalid keystore format\n";
+        assert_eq!(only(legacy).cause, "TrustStoreUnreadable");
+    }
 
     #[test]
     fn no_anchor() {

@@ -6,7 +6,11 @@ use crate::log::Certificate;
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     let thrown = &case.failure.thrown;
-    if thrown.has("CertificateExpiredException") || case.says("NotAfter: ") {
+    // IBM's provider says so itself, and names the exception beneath on a line of its own.
+    if thrown.has("CertificateExpiredException")
+        || case.says("NotAfter: ")
+        || (!case.failure.received && case.says("The certificate expired at"))
+    {
         return Some(outside(case, &CERTIFICATE_EXPIRED, "NotAfter: ", "expired"));
     }
     if thrown.has("CertificateNotYetValidException") || case.says("NotBefore: ") {
@@ -68,12 +72,18 @@ fn by_clock(case: &Case<'_>) -> Option<Diagnosis> {
     })
 }
 
-/// The clock of this end as its ClientHello tells it: before TLS 1.3 the random begins with the time (RFC 5246 §7.4.1.2),
-/// which the legacy layouts print as such.
+/// The clock of this end as its own hello tells it: before TLS 1.3 the random begins with the time (RFC 5246 §7.4.1.2), which
+/// the legacy layouts print as such.
 fn hello_time(case: &Case<'_>) -> Option<jiff::Timestamp> {
-    let legacy = case.handshake.begun.is_none() && case.is_client();
-    let random = &case.handshake.client_hello.as_ref().filter(|_| legacy)?.random;
-    jiff::Timestamp::from_second(i64::from_str_radix(random.get(..8)?, 16).ok()?).ok()
+    let handshake = case.handshake;
+    let random = if case.is_client() {
+        &handshake.client_hello.as_ref()?.random
+    } else {
+        &handshake.server_hello.as_ref()?.random
+    };
+    let legacy = handshake.begun.is_none();
+    let seconds = random.get(..8).filter(|_| legacy)?;
+    jiff::Timestamp::from_second(i64::from_str_radix(seconds, 16).ok()?).ok()
 }
 
 /// A moment as JSSE prints it: `2020-01-31 14:47:30.000 GMT`, or `Fri Jan 31 14:47:30 GMT 2020`. Zones have names of which few are

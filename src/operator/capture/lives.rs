@@ -90,13 +90,35 @@ impl Lives {
         if is_folded || self.kept.iter().any(is_known) {
             return None;
         }
-        let state = Arc::new(Mutex::new(State::new(Diagnoser::new(pod), pod)));
+        let missed = self.missed(uid, restarts);
+        let state = Arc::new(Mutex::new(State::new(Diagnoser::new(pod), pod, missed)));
         self.kept.push(Life {
             uid: uid.to_owned(),
             restarts,
             state: state.clone(),
         });
         Some(state)
+    }
+
+    /// How many lives of a container there were before this one that nobody has read: the kubelet keeps the log of one.
+    fn missed(&self, uid: &str, restarts: i32) -> u64 {
+        let kept = self
+            .kept
+            .iter()
+            .filter(|life| life.uid == uid)
+            .map(|life| life.restarts);
+        let stored = self
+            .stored
+            .pods
+            .iter()
+            .filter(|life| life.uid == uid)
+            .map(|life| life.restarts);
+        let latest = kept
+            .chain(stored)
+            .chain(self.folded.get(uid).copied())
+            .max()
+            .unwrap_or(-1);
+        u64::try_from(restarts - latest - 1).unwrap_or(0)
     }
 
     /// Whether a pod is or was read.
@@ -317,6 +339,17 @@ mod tests {
             earlier_pods: captured.earlier_pods,
             ..TLSDebugSessionStatus::default()
         }
+    }
+
+    #[test]
+    fn lives_that_nobody_could_read_are_gaps() {
+        let mut lives = Lives::default();
+        for restarts in [0, 1, 3, 4] {
+            live(&mut lives, "p-1", restarts);
+        }
+        live(&mut lives, "p-2", 2);
+        let gaps: Vec<_> = lives.captured().pods.iter().map(|pod| pod.gaps).collect();
+        assert_eq!(gaps, [0, 0, 1, 0, 2]);
     }
 
     #[test]

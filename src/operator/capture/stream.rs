@@ -44,13 +44,13 @@ pub struct State {
 }
 
 impl State {
-    /// Nothing read yet.
+    /// Nothing read yet; `gaps` lives before it could not be read.
     #[must_use]
-    pub fn new(diagnoser: Diagnoser, pod: &str) -> Self {
+    pub fn new(diagnoser: Diagnoser, pod: &str, gaps: u64) -> Self {
         Self {
             pod: pod.to_owned(),
             diagnoser,
-            gaps: 0,
+            gaps,
             memory: Memory::default(),
             cutter: Cutter::default(),
             has_ended: false,
@@ -78,7 +78,7 @@ impl State {
     }
 }
 
-/// A state that a panicking task left behind is still as true as it was.
+/// Locks a state; a panic ends the program, so none is ever left half changed.
 pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -87,6 +87,8 @@ pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 enum End {
     /// The connection ended; whether the log did, the pod's status says.
     Closed,
+    /// It brought nothing for too long: the connection may be dead.
+    Silent,
     /// The session's limit of bytes is reached.
     Limit,
     /// The container was restarted between the look at the pod and the opening of the stream: it is another life's.
@@ -108,13 +110,18 @@ enum Now {
 pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.namespace);
     let mut retry = FIRST_RETRY;
+    let mut is_at_end = false;
     loop {
         let now = now(&pods, &life, &shared.container).await;
         let (follow, previous) = match now {
             Ok(Now::Running) => (true, false),
             Ok(Now::Ended) => (false, false),
             Ok(Now::Previous) => (false, true),
-            Ok(Now::Gone) => break,
+            Ok(Now::Gone) => {
+                // What was written since the stream broke went with the pod.
+                lock(&state).gaps += u64::from(!is_at_end);
+                break;
+            }
             Err(error) => {
                 note_forbidden(&shared, &error);
                 tracing::debug!(pod = life.pod, %error, "cannot read the pod");
@@ -139,14 +146,17 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
         match pods.log_stream(&life.pod, &parameters).await {
             Ok(stream) => {
                 shared.note_unreadable(None);
-                let is_ours = async || {
+                let end = read(stream, &shared, &state, async || {
                     let later = self::now(&pods, &life, &shared.container).await?;
                     Ok((later == Now::Previous) == previous && later != Now::Gone)
-                };
-                match read(stream, &shared, &state, is_ours).await {
+                })
+                .await;
+                is_at_end = matches!(end, Ok(End::Closed));
+                match end {
                     Ok(End::Limit) => break,
                     Ok(End::Closed) if !follow => break,
                     Ok(End::Closed) => {}
+                    Ok(End::Silent) => tracing::debug!(pod = life.pod, "log stream brings nothing"),
                     Ok(End::NotOurs) => tracing::debug!(pod = life.pod, "the container was restarted meanwhile"),
                     Err(error) => tracing::debug!(pod = life.pod, %error, "log stream broke"),
                 }
@@ -204,7 +214,7 @@ async fn read(
     let mut is_ours = Some(is_ours);
     loop {
         let Ok(read) = tokio::time::timeout(SILENCE, stream.read(&mut buffer)).await else {
-            return Ok(End::Closed);
+            return Ok(End::Silent);
         };
         let bytes = &buffer[..read?];
         if bytes.is_empty() {
@@ -243,6 +253,7 @@ fn take(line: &[u8], memory: &mut Memory, diagnoser: &mut Diagnoser, gaps: &mut 
             Judgement::New => text,
             Judgement::NewAfterGap => {
                 *gaps += 1;
+                diagnoser.gap();
                 text
             }
         },
@@ -270,4 +281,40 @@ async fn now(pods: &Api<Pod>, life: &Life, container: &str) -> kube::Result<Now>
         1 => Now::Previous,
         _ => Now::Gone,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ClientHello and the failure of one handshake; between them, on the same thread, lines are lost.
+    #[test]
+    fn no_handshake_goes_on_over_a_gap() {
+        let log = include_str!("../../../tests/logs/17.0.15-expired-client.log");
+        let (hello, rest) = log.split_at(log.find("|Consuming ServerHello").expect("an answer"));
+        let (hello, answer) = hello.rsplit_once('\n').expect("a record");
+        let rest = format!("{answer}{rest}");
+        let mut state = State::new(Diagnoser::new("orders"), "orders", 0);
+        for (minute, text) in [hello, &rest].into_iter().enumerate() {
+            let State {
+                memory,
+                diagnoser,
+                gaps,
+                ..
+            } = &mut state;
+            memory.resume();
+            for line in text.lines() {
+                let stamped = format!("2026-11-25T10:{minute:02}:00Z {line}");
+                take(stamped.as_bytes(), memory, diagnoser, gaps);
+            }
+        }
+        state.finish();
+        let report = state.diagnoser.report();
+        assert_eq!(state.gaps, 1);
+        assert_eq!((report.handshakes.failed, report.handshakes.incomplete), (1, 1));
+        assert_eq!(
+            report.findings[0].peer.server_name, None,
+            "whose it is went with the lines that are lost"
+        );
+    }
 }

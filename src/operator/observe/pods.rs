@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use crate::workload::record::{ANNOTATION, Change, Record};
+use crate::workload::record::{Change, Record};
 
 /// A pod that carries the flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,12 @@ pub struct ClonePod {
 /// A pod of the workload, where it carries the flag and runs.
 pub(super) fn debug_pod(pod: &Pod, change: &Change) -> Option<DebugPod> {
     let carries_flag = change.is_carried_by_pod(pod.spec.as_ref()?);
-    (carries_flag && ended(pod).is_none()).then(|| seen(pod, &change.container))
+    // The clone of another session may bear the labels by which the workload selects.
+    let is_clone = pod
+        .owner_references()
+        .iter()
+        .any(|owner| owner.kind == "TLSDebugSession");
+    (carries_flag && !is_clone && ended(pod).is_none()).then(|| seen(pod, &change.container))
 }
 
 /// The clone of the session with this uid. A label can be anybody's; the owner decides.
@@ -50,8 +55,7 @@ pub(super) fn clone_pod(pod: &Pod, session_uid: &str) -> Option<ClonePod> {
         .owner_references()
         .iter()
         .any(|owner| owner.controller == Some(true) && owner.uid == session_uid);
-    let record = pod.annotations().get(ANNOTATION).filter(|_| is_owned)?;
-    let record: Record = serde_json::from_str(record).ok()?;
+    let record = Record::of(&pod.metadata).filter(|_| is_owned)?.ok()?;
     Some(ClonePod {
         pod: seen(pod, &record.change.container),
         ended: ended(pod),

@@ -5,15 +5,15 @@
 //! `daemon/update.go`, `snapshot`). So the session's own are told from one in which the owner had set the same flag.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
 
-use super::pods;
+use super::pods::DebugPod;
 use crate::session::TargetKind;
 use crate::workload::Workload;
-use crate::workload::record::{ANNOTATION, Change, Record};
+use crate::workload::record::{Change, Record};
 use crate::workload::view::typed;
 
 /// A revision that bears a session's record.
@@ -59,40 +59,65 @@ pub fn resource(kind: RevisionKind) -> ApiResource {
     }
 }
 
+/// The revisions of a workload that bear a session's record, as the API server has them.
+#[derive(Debug, Default)]
+pub(super) struct Marked {
+    replica_sets: Vec<ReplicaSet>,
+    controller_revisions: Vec<ControllerRevision>,
+}
+
+impl Marked {
+    /// What they mean for `change`; `pods` carry the flag.
+    pub(super) fn seen(&self, change: &Change, pods: &[DebugPod]) -> Vec<DebugRevision> {
+        let left = pods.iter().filter(|pod| !pod.terminating).count();
+        let sets = self.replica_sets.iter().map(|set| replica_set(set, change));
+        let revisions = self
+            .controller_revisions
+            .iter()
+            .map(|revision| controller_revision(revision, change, left));
+        sets.chain(revisions).collect()
+    }
+}
+
 /// The revisions of a workload that bear the record of the session with this uid.
-pub async fn of(
-    client: &Client,
-    workload: &Workload,
-    session_uid: &str,
-    change: &Change,
-) -> kube::Result<Vec<DebugRevision>> {
+pub(super) async fn marked(client: &Client, workload: &Workload, session_uid: &str) -> kube::Result<Marked> {
     let namespace = workload.metadata.namespace.clone().unwrap_or_default();
     let selected = ListParams::default().labels(&workload.selector_text());
     let is_marked = |metadata: &ObjectMeta| is_marked(metadata, workload.uid(), session_uid);
-    match workload.kind {
-        TargetKind::Deployment => {
+    let mut marked = Marked::default();
+    match kind(workload) {
+        Some(RevisionKind::ReplicaSet) => {
             let api = Api::<ReplicaSet>::namespaced(client.clone(), &namespace);
-            let all = api.list(&selected).await?.items;
-            let marked = all.iter().filter(|set| is_marked(&set.metadata));
-            Ok(marked.map(|set| replica_set(set, change)).collect())
+            marked.replica_sets = api.list(&selected).await?.items;
+            marked.replica_sets.retain(|set| is_marked(&set.metadata));
         }
-        TargetKind::StatefulSet | TargetKind::DaemonSet => {
+        Some(RevisionKind::ControllerRevision) => {
             let api = Api::<ControllerRevision>::namespaced(client.clone(), &namespace);
-            let all = api.list(&selected).await?.items;
-            let marked: Vec<_> = all.iter().filter(|revision| is_marked(&revision.metadata)).collect();
-            if marked.is_empty() {
-                return Ok(Vec::new());
-            }
-            let pods = Api::<Pod>::namespaced(client.clone(), &namespace)
-                .list(&selected)
-                .await?;
-            let is_left =
-                |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && pods::debug_pod(pod, change).is_some();
-            let left = pods.items.iter().filter(|pod| is_left(pod)).count();
-            let seen = |revision: &ControllerRevision| controller_revision(revision, change, left);
-            Ok(marked.into_iter().map(seen).collect())
+            marked.controller_revisions = api.list(&selected).await?.items;
+            marked
+                .controller_revisions
+                .retain(|revision| is_marked(&revision.metadata));
         }
-        TargetKind::Pod => Ok(Vec::new()),
+        None => {}
+    }
+    Ok(marked)
+}
+
+/// Asks for the revisions of a workload only to learn whether they may be read.
+pub(super) async fn are_visible(client: &Client, workload: &Workload) -> kube::Result<()> {
+    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
+    if let Some(kind) = kind(workload) {
+        let selected = ListParams::default().labels(&workload.selector_text()).limit(1);
+        api(client, namespace, kind).list_metadata(&selected).await?;
+    }
+    Ok(())
+}
+
+const fn kind(workload: &Workload) -> Option<RevisionKind> {
+    match workload.kind {
+        TargetKind::Deployment => Some(RevisionKind::ReplicaSet),
+        TargetKind::StatefulSet | TargetKind::DaemonSet => Some(RevisionKind::ControllerRevision),
+        TargetKind::Pod => None,
     }
 }
 
@@ -102,11 +127,7 @@ fn is_marked(metadata: &ObjectMeta, workload_uid: &str, session_uid: &str) -> bo
         .iter()
         .flatten()
         .any(|owner| owner.controller == Some(true) && owner.uid == workload_uid);
-    let record = metadata
-        .annotations
-        .as_ref()
-        .and_then(|annotations| annotations.get(ANNOTATION))
-        .and_then(|text| serde_json::from_str::<Record>(text).ok());
+    let record = Record::of(metadata).and_then(Result::ok);
     is_owned && record.is_some_and(|record| record.session.uid == session_uid)
 }
 

@@ -22,15 +22,15 @@ impl Draft<'_> {
         if self.own_record().is_some() && !self.remembers_workload() {
             // The owners of the value are needed after the record is gone, so they are reported before it goes.
             self.remember_injection();
-            return self.now(Action::None);
+            return self.write(Action::None);
         }
         let undo = match self.observed.session.spec.effective_strategy() {
             Strategy::Rollout => self.undo_rollout(),
             Strategy::Clone => self.undo_clone(),
         };
         match undo {
-            Undo::Write(Step::Restore(_)) if self.note_editors() => return self.now(Action::None),
-            Undo::Write(step) => return self.now(Action::Undo(step)),
+            Undo::Write(Step::Restore(_)) if self.note_editors() => return self.write(Action::None),
+            Undo::Write(step) => return self.write(Action::Undo(step)),
             Undo::Wait | Undo::Done if self.note_unreadable() => return self.wait(None),
             Undo::Wait => return self.wait(None),
             Undo::Done => {}
@@ -49,7 +49,7 @@ impl Draft<'_> {
             Phase::Completed
         };
         self.status.finished_at = Some(instant(self.now));
-        self.now(if is_deleted {
+        self.write(if is_deleted {
             Action::RemoveFinalizer
         } else {
             Action::None
@@ -153,9 +153,11 @@ impl Draft<'_> {
 }
 
 /// Whether a tool that keeps what its source says would create a deleted session anew, by the metadata with which Argo CD
-/// (resource tracking), Flux (kustomize- and helm-controller) and Helm mark what they manage.
+/// (resource tracking, by annotation or, before 3.0, by label), Flux (kustomize- and helm-controller) and Helm mark what they
+/// manage.
 pub(super) fn is_created_anew(session: &TLSDebugSession) -> bool {
-    const MARKS: [&str; 4] = [
+    const MARKS: [&str; 5] = [
+        "app.kubernetes.io/instance",
         "argocd.argoproj.io/tracking-id",
         "kustomize.toolkit.fluxcd.io/name",
         "helm.toolkit.fluxcd.io/name",

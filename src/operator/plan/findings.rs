@@ -45,10 +45,15 @@ impl Draft<'_> {
                     "A failed handshake was explained; see status.cause.",
                 );
             }
-            None if report.handshakes.failed + report.handshakes.succeeded > 0 => {
-                self.status.summary = Some(self.progress(report));
+            None => {
+                if self.status.cause.take().is_some() {
+                    let message = "What looked like a failed handshake has gone on.";
+                    self.set(ConditionType::Diagnosed, false, "NoFailure", message);
+                }
+                if report.handshakes.failed + report.handshakes.succeeded > 0 {
+                    self.status.summary = Some(self.progress(report));
+                }
             }
-            None => {}
         }
         self.status.findings = ordered.findings;
     }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{Action, Draft, Plan, drift, duration, instant, since, time};
+use super::{Action, Draft, Plan, drift, duration, instant, later, since, time};
 use crate::operator::observe::change;
 use crate::operator::observe::stuck::{self, StuckPod};
 use crate::session::conditions::ConditionType;
@@ -14,6 +14,9 @@ use crate::workload::{Workload, by_hand, restore};
 
 /// By how much the clocks of two nodes may differ, after a change of leader.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long the first failure must stand before it ends a session; times of conditions are in whole seconds.
+const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
 /// Why a session ends.
 enum End {
@@ -39,7 +42,10 @@ impl<'a> Draft<'a> {
             return self.restore_because(end);
         }
         let until = match self.status.phase {
-            Phase::Capturing => time(self.status.expires_at.as_deref()),
+            Phase::Capturing => [time(self.status.expires_at.as_deref()), self.settles_at()]
+                .into_iter()
+                .flatten()
+                .min(),
             _ => self.progress_deadline(),
         };
         self.wait(until)
@@ -60,16 +66,17 @@ impl<'a> Draft<'a> {
         let (uid, command) = if let Some(clone) = &self.observed.clone {
             let namespace = self.observed.session.namespace().unwrap_or_default();
             let command = format!("kubectl delete pod -n {namespace} {}", clone.pod.name);
-            (clone.pod.uid.clone(), command)
+            (clone.pod.uid.clone(), Some(command))
         } else if let Some(workload) = &self.observed.workload {
             let command = by_hand::restore_command(workload, &record.change);
             (workload.uid().to_owned(), command)
         } else {
             return;
         };
-        self.status.restore_command = Some(command);
+        self.status.restore_command = command;
         self.status.injection = Some(InjectionSummary {
             uid,
+            deadline: Some(record.deadline),
             change: record.change,
         });
     }
@@ -85,7 +92,7 @@ impl<'a> Draft<'a> {
     fn note_start(&mut self) {
         // A clock that was set back must not lengthen the session: count anew, once.
         let was_set_back =
-            time(self.status.started_at.as_deref()).is_some_and(|started| started > self.now + CLOCK_DIFFERENCE);
+            time(self.status.started_at.as_deref()).is_some_and(|started| started > later(self.now, CLOCK_DIFFERENCE));
         if self.status.phase == Phase::Capturing && was_set_back {
             self.start_clock();
         }
@@ -136,12 +143,25 @@ impl<'a> Draft<'a> {
 
     fn start_clock(&mut self) {
         self.status.started_at = Some(instant(self.now));
-        self.status.expires_at = Some(instant(self.now + duration(&self.observed.session.spec.duration)));
+        self.status.expires_at = Some(instant(later(self.now, duration(&self.observed.session.spec.duration))));
+    }
+
+    /// When the first failure may end the session: a read that timed out may go on, and the next lines may say more.
+    fn settles_at(&self) -> Option<Timestamp> {
+        let is_awaited = self.observed.session.spec.stop_when == StopWhen::FirstFailure && self.has_matching_failure();
+        let diagnosed = since(&self.status.conditions, ConditionType::Diagnosed).filter(|_| is_awaited)?;
+        Some(later(diagnosed, SETTLING))
+    }
+
+    fn has_settled(&self) -> bool {
+        // A clock that was set back must not keep the session waiting.
+        let is_now = |at: Timestamp| at <= self.now || at > later(self.now, SETTLING);
+        self.settles_at().is_some_and(is_now)
     }
 
     fn progress_deadline(&self) -> Option<Timestamp> {
         let injected = since(&self.status.conditions, ConditionType::Injected)?;
-        Some(injected + duration(&self.observed.session.spec.progress_deadline))
+        Some(later(injected, duration(&self.observed.session.spec.progress_deadline)))
     }
 
     fn end(&self) -> Option<End> {
@@ -175,7 +195,10 @@ impl<'a> Draft<'a> {
             });
         }
         // The record's deadline holds where the status could never be written.
-        let recorded = self.own_record().map(|record| record.deadline);
+        let recorded = self.own_record().map(|record| record.deadline).or_else(|| {
+            let injection = self.status.injection.as_ref();
+            injection.and_then(|injection| injection.deadline.clone())
+        });
         let expires = self
             .status
             .expires_at
@@ -191,7 +214,7 @@ impl<'a> Draft<'a> {
             });
         }
         if self.status.phase == Phase::Capturing {
-            if spec.stop_when == StopWhen::FirstFailure && self.has_matching_failure() {
+            if self.has_settled() {
                 return Some(End::Planned {
                     reason: "FirstFailure",
                     message: "The first failed handshake was seen.",
@@ -230,7 +253,10 @@ impl<'a> Draft<'a> {
                 ),
             });
         };
-        if restore::carries_flag(workload, &change) {
+        let injection = self.status.injection.as_ref();
+        let deadline = injection.and_then(|injection| time(injection.deadline.as_deref()));
+        // Where the status could not be written, the operator itself has restored after the deadline.
+        if restore::carries_flag(workload, &change) || deadline.is_some_and(|deadline| deadline <= self.now) {
             return None;
         }
         let injected = since(&self.status.conditions, ConditionType::Injected);
@@ -284,6 +310,6 @@ impl<'a> Draft<'a> {
         };
         self.set(ConditionType::Capturing, false, &reason, &message);
         self.remember_injection();
-        self.now(Action::None)
+        self.write(Action::None)
     }
 }

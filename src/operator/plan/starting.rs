@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Action, Draft, Plan, created, duration, instant};
+use super::{Action, Draft, Plan, created, duration, instant, later};
 use crate::operator::observe::ADMISSION_POLICY;
-use crate::session::conditions::{self, ConditionType};
+use crate::session::conditions::ConditionType;
 use crate::session::{Phase, Strategy};
 use crate::workload::inject::{self, Request};
 use crate::workload::record::SessionReference;
@@ -44,7 +44,7 @@ impl Draft<'_> {
             );
         };
         let progress = duration(&session.spec.progress_deadline);
-        let deadline = created(session).map(|created| created + progress);
+        let deadline = created(session).map(|created| later(created, progress));
         let is_late = deadline.is_some_and(|deadline| deadline <= self.now);
         let request = Request {
             session: SessionReference {
@@ -55,7 +55,7 @@ impl Draft<'_> {
             container: target.container.as_deref(),
             variable: session.spec.variable.name(),
             flag: &session.spec.flag(),
-            deadline: instant(self.now + progress + duration(&session.spec.duration)),
+            deadline: instant(later(self.now, progress + duration(&session.spec.duration))),
             config_maps: &self.observed.config_maps,
         };
         if !self.observed.is_guarded {
@@ -69,7 +69,12 @@ impl Draft<'_> {
                 ),
             );
         }
-        match self.change_planned(workload, &request) {
+        let planned = if self.observed.is_left_behind {
+            Err(Refusal::left_behind(workload))
+        } else {
+            self.change_planned(workload, &request)
+        };
+        match planned {
             Err(refusal) if !refusal.transient => {
                 self.fail_untouched(refusal.reason, &format!("{} Nothing was changed.", refusal.message))
             }
@@ -86,11 +91,18 @@ impl Draft<'_> {
                     "The session can be carried out.",
                 );
                 self.status.warnings = warnings;
-                // Nothing is touched by an operator that cannot write what it does into the status.
-                let stored = self.observed.session.status.as_ref();
-                let is_reported =
-                    stored.is_some_and(|status| conditions::is_true(&status.conditions, ConditionType::Accepted));
-                self.now(if is_reported { action } else { Action::None })
+                // Nothing is touched by an operator that cannot write what it does into the status. One that was refused has
+                // written that; to say Accepted before each further attempt would be a new answer each time.
+                let stored = self
+                    .observed
+                    .session
+                    .status
+                    .iter()
+                    .flat_map(|status| &status.conditions);
+                let is_reported = stored
+                    .filter(|condition| condition.type_ == ConditionType::Accepted.name())
+                    .any(|condition| condition.status == "True" || condition.reason == "Forbidden");
+                self.write(if is_reported { action } else { Action::None })
             }
         }
     }
@@ -119,8 +131,11 @@ impl Draft<'_> {
     /// What the operator may not read it cannot decide upon; that may pass.
     pub(super) fn starting_blind(self) -> Plan {
         let session = &self.observed.session;
+        if session.spec.stop && self.observed.workload.is_some() {
+            return self.starting();
+        }
         let message = super::unreadable(self.observed.unreadable.as_deref().unwrap_or_default());
-        let deadline = created(session).map(|created| created + duration(&session.spec.progress_deadline));
+        let deadline = created(session).map(|created| later(created, duration(&session.spec.progress_deadline)));
         if deadline.is_none_or(|deadline| deadline > self.now) {
             return self.wait_because("Forbidden", message, deadline);
         }
@@ -157,8 +172,7 @@ impl Draft<'_> {
             }
             None => " The".to_owned(),
         };
-        let message =
-            format!("{state}{way_out} session waits for the rollout's end, until spec.progressDeadline is over.");
+        let message = format!("{state}{way_out} session waits for this to pass, until spec.progressDeadline is over.");
         self.wait_because(reason, message, deadline)
     }
 
@@ -214,6 +228,13 @@ impl Draft<'_> {
                 );
             }
         }
-        self.running()
+        // The status says so before it says more: each phase has its event.
+        self.set(
+            ConditionType::Restored,
+            false,
+            "FlagInTemplate",
+            "Pods carry the flag until the session ends.",
+        );
+        self.write(Action::None)
     }
 }

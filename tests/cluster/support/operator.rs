@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tlsdebug::session::Phase;
@@ -159,6 +160,15 @@ impl Scenario {
 
     /// Takes one right from the operator and waits until it is gone.
     pub async fn revoke(&self, resource: &str, verb: &str) {
+        self.change_right(resource, verb, false).await;
+    }
+
+    /// Gives one right to the operator and waits until it has it.
+    pub async fn grant(&self, resource: &str, verb: &str) {
+        self.change_right(resource, verb, true).await;
+    }
+
+    async fn change_right(&self, resource: &str, verb: &str, is_granted: bool) {
         let mut questions = Vec::new();
         for mut role in self.roles() {
             let rules = role["rules"].as_array_mut().unwrap();
@@ -174,19 +184,19 @@ impl Scenario {
                 rules[index]["resources"][position] = json!("none");
                 let verbs = own["verbs"].as_array_mut().unwrap();
                 verbs.retain(|one| one != verb);
-                verbs.push(json!("none"));
+                verbs.push(json!(if is_granted { verb } else { "none" }));
                 questions.push(question(&own, resource));
                 rules.push(own);
             }
             self.kubectl_with_input(&["replace", "--filename", "-"], &role).done();
         }
         let account = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
-        self.eventually("the right to be gone", async || {
-            let has_any = questions.iter().any(|(resource, subresource)| {
-                let answer = self.kubectl(&["auth", "can-i", verb, resource, subresource, "--as", &account]);
-                answer.stdout.trim() != "no"
+        let wanted = if is_granted { "yes" } else { "no" };
+        self.eventually("the right to have changed", async || {
+            let mut answers = questions.iter().map(|(resource, subresource)| {
+                self.kubectl(&["auth", "can-i", verb, resource, subresource, "--as", &account])
             });
-            (!has_any).then_some(())
+            answers.all(|answer| answer.stdout.trim() == wanted).then_some(())
         })
         .await;
     }
@@ -247,7 +257,6 @@ impl Scenario {
             // The policy guards a whole cluster; here every namespace is on its own.
             .args(["--require-admission-policy", "false"])
             .env("KUBECONFIG", kubeconfig)
-            .env("RUST_LOG", "tlsdebug=debug")
             .stderr(log)
             .spawn()
             .unwrap();
@@ -325,6 +334,16 @@ impl Scenario {
         line.unwrap_or_else(|| panic!("no metric {name} in {answer}"))
             .parse()
             .unwrap()
+    }
+
+    /// Waits until the operator has nothing more to look at for a moment.
+    pub async fn quiet(&self) {
+        self.eventually("the operator to come to rest", async || {
+            let looks = self.counter("reconciles");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            (self.counter("reconciles") == looks).then_some(())
+        })
+        .await;
     }
 
     /// What the operator has logged so far.

@@ -40,9 +40,10 @@ impl Scenario {
         metadata.remove("generation");
         let owners = metadata.remove("managedFields");
         // The controllers' and the API server's own counters of revisions.
-        let annotations = metadata["annotations"].as_object_mut().unwrap();
-        annotations.remove("deployment.kubernetes.io/revision");
-        annotations.remove("deprecated.daemonset.template.generation");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("deployment.kubernetes.io/revision");
+            annotations.remove("deprecated.daemonset.template.generation");
+        }
         object.as_object_mut().unwrap().remove("status");
         let mut owners = owners
             .map(|owners| owners.as_array().unwrap().clone())

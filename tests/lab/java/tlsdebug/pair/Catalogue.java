@@ -104,8 +104,9 @@ final class Catalogue {
         add("weak-digest").server(s -> s.chain("md5", "issuing"));
         add("weak-key").server(s -> s.chain("short", "issuing"));
         add("weak-sha1").profile("strict").server(s -> s.chain("sha1", "issuing"));
-        add("chain-too-long").profile("short-chains").server(s -> s.chain("bank", "issuing", "root"));
-        add("message-too-large").profile("small-messages");
+        add("chain-too-long").profile("short-chains").client(c -> c.limited = true)
+                .server(s -> s.chain("bank", "issuing", "root"));
+        add("message-too-large").profile("small-messages").client(c -> c.limited = true);
     }
 
     private void clientCertificates() {

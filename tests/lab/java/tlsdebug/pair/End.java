@@ -40,6 +40,8 @@ final class End {
     String[] revoked;
     /** The context that the JVM makes of system properties. */
     boolean defaultContext;
+    /** It needs the limits of JSSE (jdk.tls.max…). */
+    boolean limited;
     UnaryOperator<X509ExtendedTrustManager> wrapTrust = UnaryOperator.identity();
 
     SSLContext context(Keys keys) throws GeneralSecurityException, java.io.IOException {
@@ -48,9 +50,22 @@ final class End {
 
     /** Whether this JVM knows the versions that are asked for. */
     boolean isPossible() throws GeneralSecurityException {
+        if (limited && !hasLimits()) {
+            return false;
+        }
         SSLContext any = SSLContext.getInstance("TLS");
         any.init(new KeyManager[0], new TrustManager[0], null);
         return Arrays.asList(any.getSupportedSSLParameters().getProtocols()).containsAll(Arrays.asList(protocols));
+    }
+
+    /** Whether this JVM limits chains and messages, which came with the engine of JDK 11 (8u272). */
+    private static boolean hasLimits() {
+        try {
+            Class.forName("sun.security.ssl.SSLLogger");
+            return true;
+        } catch (ClassNotFoundException e) {
+            return false;
+        }
     }
 
     SSLParameters parameters(SSLParameters parameters, boolean client) {

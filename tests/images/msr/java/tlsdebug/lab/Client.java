@@ -46,21 +46,22 @@ final class Client implements Runnable {
     }
 
     private String exchange() throws IOException, GeneralSecurityException {
+        // A context of its own for each request: Integration Server does not resume client sessions by default. Made before
+        // the connection: the server would not wait for it on a busy machine.
+        SSLSocketFactory factory = certificates.context(side).getSocketFactory();
         String address = settings.address == null ? target.host : settings.address;
         try (Socket tcp = new Socket()) {
             tcp.connect(new InetSocketAddress(address, target.port), Connection.TIMEOUT_MILLIS);
             tcp.setSoTimeout(Connection.TIMEOUT_MILLIS);
             try {
-                return request(tcp);
+                return request(tcp, factory);
             } finally {
                 Connection.end(tcp);
             }
         }
     }
 
-    private String request(Socket tcp) throws IOException, GeneralSecurityException {
-        // A context of its own for each request: Integration Server does not resume client sessions by default.
-        SSLSocketFactory factory = certificates.context(side).getSocketFactory();
+    private String request(Socket tcp, SSLSocketFactory factory) throws IOException {
         SSLSocket tls = (SSLSocket) factory.createSocket(tcp, target.host, target.port, false);
         SSLParameters parameters = side.applyTo(tls);
         parameters.setEndpointIdentificationAlgorithm("HTTPS");

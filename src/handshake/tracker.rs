@@ -94,25 +94,7 @@ impl Tracker {
                     lines,
                 )
             }
-            Kind::Exception(thrown) => {
-                let message = thrown
-                    .chain
-                    .first()
-                    .map(|link| link.message.clone())
-                    .unwrap_or_default();
-                let alert = peers_alert(&message).map(str::to_owned);
-                let received = alert.is_some();
-                self.fail(
-                    Failure {
-                        alert,
-                        received,
-                        message,
-                        thrown: *thrown,
-                    },
-                    &origin,
-                    lines,
-                )
-            }
+            Kind::Exception(thrown) => self.exception(*thrown, &origin, lines),
             Kind::AlertReceived(Alert {
                 level: AlertLevel::Fatal,
                 description,
@@ -140,6 +122,20 @@ impl Tracker {
             Kind::AlertReceived(_) | Kind::AlertSent(_) | Kind::KeyMaterial => false,
             other => self.progress(other, &origin, lines),
         }
+    }
+
+    /// An exception without an alert beside it.
+    fn exception(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+        let first = thrown.chain.first();
+        let message = first.map(|link| link.message.clone()).unwrap_or_default();
+        let alert = peers_alert(&message).map(str::to_owned);
+        let failure = Failure {
+            received: alert.is_some(),
+            alert,
+            message,
+            thrown,
+        };
+        self.fail(failure, origin, lines)
     }
 
     /// The input has ended.

@@ -94,25 +94,7 @@ impl Tracker {
                     lines,
                 )
             }
-            Kind::Exception(thrown) => {
-                let message = thrown
-                    .chain
-                    .first()
-                    .map(|link| link.message.clone())
-                    .unwrap_or_default();
-                let alert = peers_alert(&message).map(str::to_owned);
-                let received = alert.is_some();
-                self.fail(
-                    Failure {
-                        alert,
-                        received,
-                        message,
-                        thrown: *thrown,
-                    },
-                    &origin,
-                    lines,
-                )
-            }
+            Kind::Exception(thrown) => self.exception(*thrown, &origin, lines),
             Kind::AlertReceived(Alert {
                 level: AlertLevel::Fatal,
                 description,
@@ -140,6 +122,20 @@ impl Tracker {
             Kind::AlertReceived(_) | Kind::AlertSent(_) | Kind::KeyMaterial => false,
             other => self.progress(other, &origin, lines),
         }
+    }
+
+    /// An exception without an alert beside it.
+    fn exception(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+        let first = thrown.chain.first();
+        let message = first.map(|link| link.message.clone()).unwrap_or_default();
+        let alert = peers_alert(&message).map(str::to_owned);
+        let failure = Failure {
+            received: alert.is_some(),
+            alert,
+            message,
+            thrown,
+        };
+        self.fail(failure, origin, lines)
     }
 
     /// The input has ended.
@@ -207,6 +203,11 @@ impl Tracker {
     }
 
     fn touch(&mut self, index: usize, origin: &Origin) {
+        self.touch_on(index, origin, true);
+    }
+
+    /// The handshake gets an event; whether its thread becomes one of the handshake's.
+    fn touch_on(&mut self, index: usize, origin: &Origin, adopts: bool) {
         let handshake = &mut self.followed[index];
         handshake.active = self.clock;
         if let Some((entry, sender)) = self.entry.take() {
@@ -215,7 +216,7 @@ impl Tracker {
         if origin.time.is_some() {
             handshake.ended.clone_from(&origin.time);
         }
-        if !handshake.runs_on(&origin.thread_id, &origin.thread) && handshake.threads.len() < KEPT_THREADS {
+        if adopts && !handshake.runs_on(&origin.thread_id, &origin.thread) && handshake.threads.len() < KEPT_THREADS {
             handshake.threads.push(Thread {
                 id: origin.thread_id.clone(),
                 name: origin.thread.clone(),
@@ -231,7 +232,9 @@ impl Tracker {
         let Some(index) = self.takes(&kind, origin).or_else(|| self.begun_before(&kind, origin)) else {
             return false;
         };
-        self.touch(index, origin);
+        // The legacy layouts print messages without their thread: what stands there is a guess.
+        let adopts = !origin.thread_id.is_empty() || self.followed[index].threads.is_empty();
+        self.touch_on(index, origin, adopts);
         let handshake = &mut self.followed[index];
         if handshake.may_go_on() {
             handshake.outcome = Outcome::Open;

@@ -525,36 +525,19 @@ impl Legacy {
             number,
             lines,
         } = block;
-        let mut fresh = read == Some(true);
+        let fresh = read == Some(true);
         let server = self.context.server;
         let kind = match body {
             Body::ClientHello(hello) => {
-                fresh = fresh || (read.is_none() && self.sent.contains(&hello.random) && self.take_fresh());
-                if !fresh && !hello.random.is_empty() {
-                    remember(&mut self.sent, hello.random.clone());
-                }
+                let fresh = self.ends_client_hello(&hello, read);
                 let sender = if fresh { Sender::Peer } else { Sender::This };
-                self.context = Context {
-                    told: true,
-                    server: fresh,
-                    ..Context::default()
-                };
                 let kind = Kind::ClientHello {
                     sender,
                     retry: false,
                     hello: Box::new(hello),
                 };
-                if fresh {
-                    self.announced.answers();
-                } else {
-                    let origin = Origin {
-                        line: number,
-                        ..Origin::default()
-                    };
-                    if self.unsent.len() < KEPT_THREADS {
-                        self.unsent.push_back(Event { origin, kind, lines });
-                    }
-                    return;
+                if !fresh {
+                    return self.keep_unsent(kind, number, lines);
                 }
                 kind
             }
@@ -619,6 +602,34 @@ impl Legacy {
             Body::Failure { alert, thrown } => failure(alert, thrown),
         };
         self.emit(kind, number, lines, emit);
+    }
+
+    /// A ClientHello is over; answers whether it came in.
+    fn ends_client_hello(&mut self, hello: &ClientHello, read: Option<bool>) -> bool {
+        let again = read.is_none() && self.sent.contains(&hello.random);
+        let fresh = read == Some(true) || (again && self.take_fresh());
+        if fresh {
+            self.announced.answers();
+        } else if !hello.random.is_empty() {
+            remember(&mut self.sent, hello.random.clone());
+        }
+        self.context = Context {
+            told: true,
+            server: fresh,
+            ..Context::default()
+        };
+        fresh
+    }
+
+    /// Keeps a ClientHello of this end until its thread is known.
+    fn keep_unsent(&mut self, kind: Kind, number: u64, lines: Vec<Line>) {
+        let origin = Origin {
+            line: number,
+            ..Origin::default()
+        };
+        if self.unsent.len() < KEPT_THREADS {
+            self.unsent.push_back(Event { origin, kind, lines });
+        }
     }
 
     fn emit(&self, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {

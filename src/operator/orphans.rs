@@ -81,12 +81,7 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
         let with_revisions = is_expected || number % SWEEPS_OF_REVISIONS == 0;
         let mut is_clean = true;
         for scope in &scopes {
-            match sweep(&client, *scope, with_revisions, &pulse, count).await {
-                Ok(is_finished) => is_clean &= is_finished,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
-                }
-            }
+            is_clean &= sweep(&client, *scope, with_revisions, &pulse, count).await;
         }
         is_expected = tokio::select! {
             () = tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }) => !is_clean,
@@ -102,24 +97,15 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
 
 /// One sweep. Returns whether nothing is left that it could not finish. What cannot be listed keeps nothing else from being
 /// put right.
-async fn sweep(
-    client: &Client,
-    namespace: Option<&str>,
-    with_revisions: bool,
-    pulse: &Pulse,
-    count: &Counter,
-) -> kube::Result<bool> {
+async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, pulse: &Pulse, count: &Counter) -> bool {
     let mut traces = Traces::default();
-    let mut unlisted = Ok(());
     for kind in KINDS {
         let api = api(client, namespace, &observe::resource(kind));
-        let listed = each(api, pulse, |object| traces.see_workload(kind, &object)).await;
-        unlisted = unlisted.and(listed);
+        each(api, pulse, |object| traces.see_workload(kind, &object)).await;
     }
     for kind in REVISIONS.into_iter().filter(|_| with_revisions) {
         let api = api(client, namespace, &observe::revisions::resource(kind));
-        let listed = each(api, pulse, |object| traces.see_revision(&object)).await;
-        unlisted = unlisted.and(listed);
+        each(api, pulse, |object| traces.see_revision(&object)).await;
     }
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
@@ -137,7 +123,7 @@ async fn sweep(
         is_clean &= logged(key, give_back(client, key)).await;
         pulse.beat();
     }
-    unlisted.map(|()| is_clean)
+    is_clean
 }
 
 /// What was left on one workload, by whomever and until whenever.
@@ -202,19 +188,29 @@ fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<
     }
 }
 
-/// Shows all objects, page by page, so that those of a large cluster are never in memory at once.
-async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) -> kube::Result<()> {
+/// Shows all objects, page by page, so that those of a large cluster are never in memory at once. What cannot be listed is
+/// logged, and tried again with the next sweep.
+async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) {
     let mut page = ListParams::default().limit(500);
     loop {
         pulse.beat();
-        let Ok(list) = tokio::time::timeout(LONGEST, api.list(&page)).await else {
-            return Err(kube::Error::Service("the API server does not answer".into()));
+        let list = match tokio::time::timeout(LONGEST, api.list(&page)).await {
+            Ok(Ok(list)) => list,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
+                return;
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "the API server does not answer; will look again for what sessions that are gone have left"
+                );
+                return;
+            }
         };
-        let list = list?;
         list.items.into_iter().for_each(&mut see);
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
-            None => return Ok(()),
+            None => return,
         }
     }
 }

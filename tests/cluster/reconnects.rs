@@ -162,7 +162,7 @@ async fn break_streams(scenario: &Scenario, times: usize, random: &mut Random) {
     let proxy = scenario.proxied_already();
     for _ in 0..times {
         let opened = proxy.passed(Request::is_log);
-        tokio::time::sleep(Duration::from_millis(random.below(400))).await;
+        tokio::time::sleep(Duration::from_millis(random.below(250))).await;
         proxy.break_streams();
         scenario
             .eventually("the stream to be opened again", async || {
@@ -233,7 +233,7 @@ fn what_rotation_takes_is_counted_as_a_gap() {
     scenario("rotation", async |scenario| {
         let mut random = Random::new();
         let proxy = scenario.proxied();
-        let pod = read(scenario, 1000).await;
+        let pod = read(scenario, 2000).await;
         break_streams(scenario, 10, &mut random).await;
         // Nothing is read for so long that a whole file goes.
         proxy.add(Rule::new(Fault::Answer(500), Request::is_log));

@@ -1,5 +1,6 @@
 //! Restoring: the template, the ownership of its fields, the pods, and the way back to the flag; then the end.
 
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use super::undo::{self, Step, Undo};
@@ -7,6 +8,9 @@ use super::{Action, Draft, Plan, instant};
 use crate::session::conditions::ConditionType;
 use crate::session::{Phase, Strategy, TLSDebugSession};
 use crate::workload::Workload;
+
+/// Between two looks at pods that are ending.
+const BETWEEN_LOOKS: SignedDuration = SignedDuration::from_secs(10);
 
 impl Draft<'_> {
     pub(super) fn ending(mut self, is_deleted: bool) -> Plan {
@@ -32,7 +36,11 @@ impl Draft<'_> {
             Undo::Write(Step::Restore(_)) if self.note_editors() => return self.write(Action::None),
             Undo::Write(step) => return self.write(Action::Undo(step)),
             Undo::Wait | Undo::Done if self.note_unreadable() => return self.wait(None),
-            Undo::Wait => return self.wait(None),
+            Undo::Wait => {
+                // Sooner than elsewhere: the end of the last pod may be missed by a watch that is just broken.
+                let soon = self.now + BETWEEN_LOOKS;
+                return self.wait(Some(soon));
+            }
             Undo::Done => {}
         }
         if self.observed.session.spec.ttl_after_finished.is_some() && is_created_anew(&self.observed.session) {

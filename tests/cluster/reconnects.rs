@@ -162,7 +162,8 @@ async fn break_streams(scenario: &Scenario, times: usize, random: &mut Random) {
     let proxy = scenario.proxied_already();
     for _ in 0..times {
         let opened = proxy.passed(Request::is_log);
-        tokio::time::sleep(Duration::from_millis(random.below(250))).await;
+        // Often before what was read already has come once more, which takes a while; most often after that.
+        tokio::time::sleep(Duration::from_millis(random.below(1500))).await;
         proxy.break_streams();
         scenario
             .eventually("the stream to be opened again", async || {

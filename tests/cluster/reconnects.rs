@@ -228,7 +228,7 @@ fn two_hundred_broken_streams_lose_nothing() {
     // In four parts: the kubelet reads a log from its start whenever a stream is opened, ever more slowly.
     for part in ["one", "two", "three", "four"] {
         scenario(&format!("reconnects-{part}"), async |scenario| {
-            reconnected(scenario, 50, 130).await;
+            reconnected(scenario, 50, 140).await;
         });
     }
 }

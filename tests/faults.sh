@@ -11,7 +11,7 @@ if ((EUID != 0)); then
 fi
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 STEP_LINES=200
 # Larger than what the reconnects write, which compare one whole file.
-export TLSDEBUG_LOG_SIZE=100Mi
+export TLSDEBUG_LOG_SIZE=50Mi
 cluster=faults-$$
 TLSDEBUG_TABLES=$(mktemp -d)
 export TLSDEBUG_TABLES

@@ -162,7 +162,8 @@ async fn break_streams(scenario: &Scenario, times: usize, random: &mut Random) {
     let proxy = scenario.proxied_already();
     for _ in 0..times {
         let opened = proxy.passed(Request::is_log);
-        tokio::time::sleep(Duration::from_millis(random.below(250))).await;
+        // Often before what was read already has come once more, which takes a while; most often after that.
+        tokio::time::sleep(Duration::from_millis(random.below(1500))).await;
         proxy.break_streams();
         scenario
             .eventually("the stream to be opened again", async || {
@@ -224,7 +225,12 @@ fn a_few_broken_streams_lose_nothing() {
 #[test]
 #[ignore = "long: make faults"]
 fn two_hundred_broken_streams_lose_nothing() {
-    scenario("reconnects", async |scenario| reconnected(scenario, 200, 130).await);
+    // In four parts: the kubelet reads a log from its start whenever a stream is opened, ever more slowly.
+    for part in ["one", "two", "three", "four"] {
+        scenario(&format!("reconnects-{part}"), async |scenario| {
+            reconnected(scenario, 50, 140).await;
+        });
+    }
 }
 
 #[test]
@@ -233,7 +239,7 @@ fn what_rotation_takes_is_counted_as_a_gap() {
     scenario("rotation", async |scenario| {
         let mut random = Random::new();
         let proxy = scenario.proxied();
-        let pod = read(scenario, 2000).await;
+        let pod = read(scenario, 1000).await;
         break_streams(scenario, 10, &mut random).await;
         // Nothing is read for so long that a whole file goes.
         proxy.add(Rule::new(Fault::Answer(500), Request::is_log));

@@ -115,20 +115,18 @@ fn files(folder: &Path) -> usize {
     std::fs::read_dir(folder).unwrap().count()
 }
 
-/// How many lines were written, by the numbers that they bear: rotated files are packed, and the oldest are deleted.
+/// How many lines were written, by the numbers that they bear: rotated files are packed, and the oldest are deleted. The
+/// latest one of these is not packed yet, and the current one may be empty.
 fn numbered(folder: &Path) -> u64 {
-    let text = std::fs::read(folder.join("0.log")).unwrap();
-    let text = String::from_utf8_lossy(&text);
+    let paths = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let unpacked = paths.filter(|path| path.extension().is_none_or(|extension| extension != "gz"));
+    let texts: Vec<_> = unpacked
+        .map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
+        .collect();
     let last = |name: &str| -> u64 {
-        let line = text.lines().rev().find(|line| line.contains(name)).unwrap();
-        line.split_once(name)
-            .unwrap()
-            .1
-            .split(' ')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap()
+        let lines = texts.iter().flat_map(|text| text.lines());
+        let numbers = lines.filter_map(|line| line.split_once(name)?.1.split(' ').next()?.parse().ok());
+        numbers.max().unwrap()
     };
     last(" F out ") + last(" F errors ")
 }

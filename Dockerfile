@@ -7,7 +7,7 @@ FROM rust:1.95.0-bookworm AS build
 WORKDIR /source
 COPY . .
 # The image's toolchain is the one that rust-toolchain.toml names; without this rustup would fetch its other components.
-ENV RUSTUP_TOOLCHAIN=1.95.0 RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no"
+ENV RUSTUP_TOOLCHAIN=1.95.0 RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
 # Only with an explicit target do the flags spare build scripts and procedural macros, which cannot be static.
 # What the operator does not need is left out; FEATURES=plugin brings it in, for a sidecar.
 ARG FEATURES=""

@@ -18,7 +18,7 @@ aarch64) arch=arm64 ;;
 esac
 
 # The folder and the flags of the image's program: the dependencies are built once for both.
-export CARGO_TARGET_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/release RUSTFLAGS='-C target-feature=+crt-static -C force-unwind-tables=no'
+export CARGO_TARGET_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/release RUSTFLAGS='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs'
 unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS
 mkdir -p "$CARGO_TARGET_DIR"
 work=$(mktemp -d)

@@ -35,6 +35,8 @@ const BETWEEN_SWEEPS: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(4);
 /// Each so many sweeps look at the revisions as well, and those that follow one which could not finish.
 const SWEEPS_OF_REVISIONS: u64 = 5;
+/// After a sweep that left nothing, however many sessions go meanwhile: each sweep lists all workloads.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 /// What may pass after a record's deadline before this undoes the change in place of its owner.
 const GRACE: SignedDuration = SignedDuration::from_mins(1);
 /// How many writes are tried on one workload in one sweep; others may write in between.
@@ -83,8 +85,14 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
         for scope in &scopes {
             is_clean &= sweep(&client, *scope, with_revisions, &pulse, count).await;
         }
+        let rest = if is_clean {
+            tokio::time::sleep(SHORTEST_PAUSE).await;
+            BETWEEN_SWEEPS - SHORTEST_PAUSE
+        } else {
+            pause
+        };
         is_expected = tokio::select! {
-            () = tokio::time::sleep(if is_clean { BETWEEN_SWEEPS } else { pause }) => !is_clean,
+            () = tokio::time::sleep(rest) => !is_clean,
             () = gone.notified() => true,
         };
         pause = if is_clean {
@@ -166,17 +174,8 @@ pub async fn left_on(client: &Client, key: &Key) -> kube::Result<Option<Left>> {
     };
     let mut traces = Traces::default();
     traces.see_workload(*kind, &object);
-    let is_of_it = |one: &DynamicObject| {
-        one.owner_references()
-            .iter()
-            .any(|owner| Some(&owner.uid) == object.uid().as_ref())
-    };
-    if let Some(kind) = RevisionKind::of(*kind) {
-        let revisions = observe::revisions::api(client, namespace, kind);
-        let all = revisions.list(&ListParams::default()).await?.items;
-        for revision in all.iter().filter(|one| is_of_it(one)) {
-            traces.see_revision(revision);
-        }
+    for revision in own_revisions(client, key, object.uid().as_deref()).await? {
+        traces.see_revision(&revision);
     }
     Ok(Some(Left { traces }))
 }
@@ -334,6 +333,22 @@ async fn workload(client: &Client, (namespace, kind, name): &Key) -> kube::Resul
     object.map(|object| observe::read(*kind, object)).transpose()
 }
 
+/// The revisions of the workload with this uid.
+async fn own_revisions(client: &Client, key: &Key, uid: Option<&str>) -> kube::Result<Vec<DynamicObject>> {
+    let (namespace, kind, _) = key;
+    let Some(kind) = RevisionKind::of(*kind) else {
+        return Ok(Vec::new());
+    };
+    let revisions = observe::revisions::api(client, namespace, kind);
+    let mut all = revisions.list(&ListParams::default()).await?.items;
+    all.retain(|one| {
+        one.owner_references()
+            .iter()
+            .any(|owner| Some(owner.uid.as_str()) == uid)
+    });
+    Ok(all)
+}
+
 /// Gives back what the operator owns of a workload without a record.
 async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
     let (namespace, ..) = key;
@@ -359,6 +374,15 @@ async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
         let sessions = observe::existing(sessions.list(&ListParams::default()).await.map(|list| list.items))?;
         if sessions.iter().any(is_about_to) {
             return Ok(true);
+        }
+        // A copy of the record knows them as well: whoever made the change is about to give them back, or a sweep over the
+        // revisions does.
+        let revisions = own_revisions(client, key, Some(workload.uid())).await?;
+        if revisions
+            .iter()
+            .any(|revision| Record::of(&revision.metadata).is_some())
+        {
+            return Ok(false);
         }
         let paths = ownership::owned(&workload.metadata);
         let owners: Vec<_> = paths

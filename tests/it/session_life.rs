@@ -919,3 +919,20 @@ fn what_a_session_that_is_gone_has_left_is_waited_for() {
     world.is_left_behind = false;
     world.run_to(Phase::Capturing);
 }
+
+#[test]
+fn a_failure_that_takes_the_place_of_another_stands_its_own_time() {
+    let mut world = World::new(&json!({"target": spec()["target"], "duration": "10m", "stopWhen": "FirstFailure"}));
+    world.run_to(Phase::Capturing);
+    world.captured = failure();
+    world.look(None);
+    world.now += SignedDuration::from_secs(2);
+    let finding = &mut world.captured.report.as_mut().unwrap().findings[0];
+    finding.cause = "HandshakeTimeout".into();
+    world.look(None);
+    assert_eq!(world.phase(), Phase::Capturing);
+    let plan = world.look(None);
+    world.now += SignedDuration::try_from(plan.look_again).unwrap();
+    world.look(None);
+    assert_eq!(world.phase(), Phase::Restoring);
+}

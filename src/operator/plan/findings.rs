@@ -5,7 +5,7 @@ use wildmatch::WildMatch;
 use super::{Draft, summary};
 use crate::diagnosis::Limits;
 use crate::diagnosis::report::{Finding, Report, Verdict};
-use crate::session::conditions::ConditionType;
+use crate::session::conditions::{self, ConditionType};
 use crate::session::status::{EarlierPods, PodCapture};
 
 /// Warnings in the status: some name pods, and pods come and go.
@@ -34,6 +34,12 @@ impl Draft<'_> {
         // Those that decide come first, so that they are not the ones that are cut off.
         ordered.findings.sort_by_key(|finding| !self.matches(finding));
         let ordered = ordered.truncated(Limits::default());
+        if conditions::is_true(&self.status.conditions, ConditionType::Diagnosed) && !self.stands(&ordered) {
+            // A failure that takes its place has to stand its time as well.
+            self.status.cause = None;
+            let message = "What looked like a failed handshake has gone on.";
+            self.set(ConditionType::Diagnosed, false, "NoFailure", message);
+        }
         if let Some(finding) = ordered.findings.first().filter(|finding| self.matches(finding)) {
             self.status.cause = Some(finding.cause.clone());
             self.status.summary = Some(finding.summary.clone());
@@ -43,16 +49,20 @@ impl Draft<'_> {
                 "FailuresFound",
                 "A failed handshake was explained; see status.cause.",
             );
-        } else {
-            if self.status.cause.take().is_some() {
-                let message = "What looked like a failed handshake has gone on.";
-                self.set(ConditionType::Diagnosed, false, "NoFailure", message);
-            }
-            if report.handshakes.failed + report.handshakes.succeeded > 0 {
-                self.status.summary = Some(self.progress(report));
-            }
+        } else if report.handshakes.failed + report.handshakes.succeeded > 0 {
+            self.status.summary = Some(self.progress(report));
         }
         self.status.findings = ordered.findings;
+    }
+
+    /// Whether any failure that was told before is still one.
+    fn stands(&self, report: &Report) -> bool {
+        let mut told = self.status.findings.iter().filter(|finding| self.matches(finding));
+        let is_there = |told: &Finding| {
+            let mut now = report.findings.iter();
+            now.any(|finding| (&finding.cause, &finding.peer) == (&told.cause, &told.peer))
+        };
+        told.any(is_there)
     }
 
     fn progress(&self, report: &Report) -> String {

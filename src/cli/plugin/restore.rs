@@ -116,8 +116,8 @@ async fn in_use(cluster: &Cluster, record: &Record) -> Result<Option<String>, Pr
     });
     Ok(is_active.then(|| {
         format!(
-            "session {:?} has it. {program} stop {} ends that and restores; where no operator runs that could, --force does",
-            session.name, session.name
+            "session {:?} has it. {program} stop {} {} ends that and restores; where no operator runs that could, --force does",
+            session.name, session.name, cluster.arguments
         )
     }))
 }

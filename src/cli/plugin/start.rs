@@ -86,11 +86,7 @@ impl Start {
         if let Outcome::Waits(why) = &rehearsal.outcome {
             eprintln!("{why}");
         }
-        let namespace = self
-            .connection
-            .namespace
-            .map_or_else(String::new, |namespace| format!(" -n {namespace}"));
-        eprintln!("{} watch {name}{namespace} follows it", program());
+        eprintln!("{} watch {name} {} follows it", program(), cluster.arguments);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::problem::Problem;
 use super::rehearsal;
-use super::run::interrupts;
+use super::run::signals;
 use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::Report;
 use crate::operator::capture::Capture;
@@ -112,8 +112,8 @@ impl Tail {
         let session = rehearsal::session(&cluster.namespace, spec, jiff::Timestamp::now());
         let (wake, mut woken) = mpsc::unbounded_channel();
         let logs = teller.metrics.logs.clone();
-        let mut capture = Capture::new(cluster.client.clone(), &session, container.clone(), wake, logs);
-        let mut interrupts = std::pin::pin!(interrupts()?);
+        let mut capture = Capture::new(cluster.logs.clone(), &session, container.clone(), wake, logs);
+        let mut signals = std::pin::pin!(signals()?);
         loop {
             let seen = pods.get(&pod).await.map_err(|error| Problem::of(tried(), &error))?;
             let spec = seen.spec.as_ref();
@@ -132,7 +132,7 @@ impl Tail {
                 teller.tell(&report);
             }
             tokio::select! {
-                Some(()) = interrupts.next() => return Ok(()),
+                Some(_) = signals.next() => return Ok(()),
                 Some(_) = woken.recv() => {}
                 () = tokio::time::sleep(Duration::from_secs(5)) => {}
             }
@@ -159,7 +159,7 @@ fn of(pod: &Pod, container: &str) -> DebugPod {
 
 async fn read_file(path: &Path, mut teller: Teller) -> Result<(), Problem> {
     let problem = |error: io::Error| Problem::new(format!("cannot read {}: {error}", path.display()));
-    let mut interrupts = std::pin::pin!(interrupts()?);
+    let mut signals = std::pin::pin!(signals()?);
     let mut diagnoser = Diagnoser::new(path.display().to_string());
     let mut file: Option<File> = None;
     let mut buffer = vec![0; CHUNK];
@@ -187,7 +187,7 @@ async fn read_file(path: &Path, mut teller: Teller) -> Result<(), Problem> {
             continue;
         }
         tokio::select! {
-            Some(()) = interrupts.next() => break,
+            Some(_) = signals.next() => break,
             () = tokio::time::sleep(PACE) => {}
         }
     }
@@ -225,7 +225,7 @@ async fn read_stdin(mut teller: Teller) -> Result<(), Problem> {
         }
     });
     // A signal to a whole process group must not cut off what the program says while it stops: its end ends this.
-    let mut interrupts = std::pin::pin!(interrupts()?);
+    let mut signals = std::pin::pin!(signals()?);
     loop {
         tokio::select! {
             chunk = chunks.recv() => match chunk {
@@ -233,7 +233,7 @@ async fn read_stdin(mut teller: Teller) -> Result<(), Problem> {
                 Some(Err(error)) => return Err(Problem::new(format!("cannot read standard input: {error}"))),
                 _ => break,
             },
-            Some(()) = interrupts.next() => {}
+            Some(_) = signals.next() => {}
         }
     }
     diagnoser.finish();

@@ -74,7 +74,8 @@ pub(super) async fn follow(cluster: &Cluster, name: &str) -> Result<ExitCode, Pr
             _ = second.tick() => {}
             _ = tokio::signal::ctrl_c() => {
                 drop(screen);
-                eprintln!("The session goes on. {} stop {name} ends it and restores the workload.", program());
+                let (program, arguments) = (program(), &cluster.arguments);
+                eprintln!("The session goes on. {program} stop {name} {arguments} ends it and restores the workload.");
                 return Ok(ExitCode::from(130));
             }
         }

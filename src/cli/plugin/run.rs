@@ -126,7 +126,7 @@ async fn dry_run(cluster: &Cluster, session: TLSDebugSession) -> Result<ExitCode
         Some(workload) => Some(preview::restarts(cluster, workload).await?),
         None => None,
     };
-    print!("{}", preview::text(&rehearsal, restarts.as_ref()));
+    output::write(preview::text(&rehearsal, restarts.as_ref()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -57,11 +57,19 @@ pub fn disable(content: &[u8]) -> Vec<u8> {
     let lines = lines(content);
     let ours = Ours::among(&lines);
     let is_kept = |at: &usize| !ours.marks.iter().any(|mark| mark.at == *at) && !ours.properties.contains(at);
-    let mut out: Vec<u8> = (0..lines.len()).filter(is_kept).flat_map(|at| lines[at]).copied().collect();
+    let mut out: Vec<u8> = (0..lines.len())
+        .filter(is_kept)
+        .flat_map(|at| lines[at])
+        .copied()
+        .collect();
     // Where somebody has written behind it, their line needs the end before it.
     let is_last = |mark: &&Mark| mark.had_no_end && !(mark.at..lines.len()).any(|at| is_kept(&at));
     if let Some(mark) = ours.marks.iter().find(is_last) {
-        let end: &[u8] = if lines[mark.at].ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+        let end: &[u8] = if lines[mark.at].ends_with(b"\r\n") {
+            b"\r\n"
+        } else {
+            b"\n"
+        };
         let length = out.strip_suffix(end).unwrap_or(&out).len();
         out.truncate(length);
     }
@@ -73,7 +81,10 @@ pub fn disable(content: &[u8]) -> Vec<u8> {
 pub fn lines_of(content: &[u8], index: u64) -> Vec<usize> {
     let lines = lines(content);
     let numbered = lines.iter().enumerate();
-    numbered.filter(|(_, line)| sets(line, index)).map(|(at, _)| at + 1).collect()
+    numbered
+        .filter(|(_, line)| sets(line, index))
+        .map(|(at, _)| at + 1)
+        .collect()
 }
 
 fn lines(content: &[u8]) -> Vec<&[u8]> {
@@ -109,7 +120,11 @@ struct Ours {
 
 impl Ours {
     fn among(lines: &[&[u8]]) -> Self {
-        let marks: Vec<Mark> = lines.iter().enumerate().filter_map(|(at, line)| Mark::read(at, line)).collect();
+        let marks: Vec<Mark> = lines
+            .iter()
+            .enumerate()
+            .filter_map(|(at, line)| Mark::read(at, line))
+            .collect();
         let is_next = |mark: &&Mark| lines.get(mark.at + 1).is_some_and(|line| sets(line, mark.index));
         let (whole, parted): (Vec<&Mark>, Vec<&Mark>) = marks.iter().partition(is_next);
         let mut properties: Vec<usize> = whole.iter().map(|mark| mark.at + 1).collect();

@@ -113,13 +113,23 @@ impl Files {
         let outdoes = |index: u64| ours.as_ref().is_none_or(|ours| index > ours.index);
         let (is_on, state) = match (&ours, last.filter(|(index, _)| outdoes(**index))) {
             (_, Some((index, (flag, file)))) if prints(flag) => {
-                let behind = if ours.is_some() { "; it outdoes that of tlsdebug" } else { "" };
+                let behind = if ours.is_some() {
+                    "; it outdoes that of tlsdebug"
+                } else {
+                    ""
+                };
                 let other = other(*index, flag, file);
                 (true, format!("on, {other}, which tlsdebug has not written{behind}"))
             }
             (Some(ours), Some((index, (flag, file)))) => {
                 let other = other(*index, flag, file);
-                (false, format!("{} is outdone by {other}. Enable anew for an index behind it", property(ours)))
+                (
+                    false,
+                    format!(
+                        "{} is outdone by {other}. Enable anew for an index behind it",
+                        property(ours)
+                    ),
+                )
             }
             (Some(ours), None) => (true, format!("on, {}", property(ours))),
             (None, _) => (false, format!("off; the next free index is {}", survey.free())),
@@ -167,7 +177,10 @@ impl Files {
             return Ok(());
         };
         let content = fs::read(file).map_err(|error| problem("read", file, &error))?;
-        let numbers: Vec<String> = wrapper_conf::lines_of(&content, *index).iter().map(ToString::to_string).collect();
+        let numbers: Vec<String> = wrapper_conf::lines_of(&content, *index)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         Err(Problem::new(format!(
             "{}: not off: {} in line {} still prints, and nothing there says that tlsdebug has written it. Remove it by hand if \
              nobody needs it",

@@ -220,13 +220,12 @@ impl Terminal<'_> {
 
     /// One look, which ends in time whether the API server answers or not.
     async fn look_in_time(&mut self) -> Result<Duration, Problem> {
-        match tokio::time::timeout(LONGEST_LOOK, self.look()).await {
-            Ok(looked) => looked,
-            Err(_) => {
-                let seconds = LONGEST_LOOK.as_secs();
-                self.faulty(format!("the API server has not answered for {seconds} seconds"))
-            }
+        // Its future is large.
+        if let Ok(looked) = tokio::time::timeout(LONGEST_LOOK, Box::pin(self.look())).await {
+            return looked;
         }
+        let seconds = LONGEST_LOOK.as_secs();
+        self.faulty(format!("the API server has not answered for {seconds} seconds"))
     }
 
     /// One look: observe, plan, act. Returns when to look again.
@@ -456,7 +455,7 @@ mod tests {
     /// Looks until the change is sent, or this gives up.
     async fn changed(terminal: &mut Terminal<'_>) -> Result<(), Problem> {
         for _ in 0..5 {
-            terminal.look().await?;
+            Box::pin(terminal.look()).await?;
             if terminal.may_have_changed {
                 return Ok(());
             }
@@ -469,7 +468,7 @@ mod tests {
         let cluster = cluster(|| Err(io::Error::other("connection reset")));
         let mut terminal = terminal(&cluster);
         changed(&mut terminal).await.expect("it is tried again");
-        terminal.look().await.expect("and again");
+        Box::pin(terminal.look()).await.expect("and again");
         assert!(
             terminal
                 .abandoned()
@@ -506,7 +505,7 @@ mod tests {
         terminal.may_have_changed = true;
         assert_eq!(terminal.look_in_time().await, Ok(AFTER_FAULT));
         let mut signals = futures::stream::iter([SignalKind::interrupt(); 2]).chain(futures::stream::pending());
-        let left = heeding(&mut signals, &mut Asked::default(), terminal.look()).await;
+        let left = heeding(&mut signals, &mut Asked::default(), Box::pin(terminal.look())).await;
         assert!(left.is_none(), "the second interrupt leaves");
     }
 

@@ -46,7 +46,7 @@ use lease::{Held, LeaderLease};
 pub use settings::Settings;
 
 /// A connection on which nothing comes for so long is dead: the API server sends a bookmark to each watch once a minute.
-const LONGEST_SILENCE: Duration = Duration::from_secs(75);
+pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(75);
 /// How often the controller is asked for a sign of life.
 const BETWEEN_SIGNS: Duration = Duration::from_secs(30);
 /// No look takes longer than [`reconcile::LONGEST_LOOK`], so a controller that has answered nothing for this long hangs.

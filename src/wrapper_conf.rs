@@ -11,5 +11,5 @@ pub mod edit;
 mod line;
 pub mod survey;
 
-pub use edit::{disable, enable, enabled};
+pub use edit::{disable, enable, enabled, lines_of};
 pub use survey::{Survey, survey};

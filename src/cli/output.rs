@@ -1,5 +1,6 @@
 //! The forms in which a report is printed.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
@@ -32,6 +33,30 @@ pub(super) fn print(
         Output::Json => writeln!(out, "{}", render::json(report)?),
         Output::Html => out.write_all(render::html(report, journal).as_bytes()),
     }
+}
+
+/// Prints a line. See [`write`].
+pub(super) fn say(line: impl Display) {
+    write(format_args!("{line}\n"));
+}
+
+/// Prints a text as it is. Whoever closes a pipe has read enough; another fault is said on standard error.
+pub(super) fn write(text: impl Display) {
+    let mut out = io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            warn(format_args!(
+                "{}: cannot write to standard output: {error}",
+                super::program()
+            ));
+        }
+        _ => {}
+    }
+}
+
+/// Prints a line on standard error, where anybody reads that.
+pub(super) fn warn(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Coloured on a terminal, unless the user wants none.

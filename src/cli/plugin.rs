@@ -69,7 +69,7 @@ impl Command {
             command => command.run_on_cluster(),
         };
         result.unwrap_or_else(|problem| {
-            eprintln!("{}: {problem}", super::program());
+            super::output::warn(format_args!("{}: {problem}", super::program()));
             ExitCode::from(2)
         })
     }

@@ -26,6 +26,7 @@ use super::{act, observe};
 use crate::session::{TLSDebugSession, Target, TargetKind};
 use crate::workload::record::{ANNOTATION, Record, RecordOwner};
 use crate::workload::redaction::without_values;
+use crate::workload::rollout::Standstill;
 use crate::workload::{Workload, ownership};
 
 /// Between two sweeps.
@@ -119,7 +120,7 @@ async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, p
     for ((key, _), found) in &traces.changes {
         let finish = async {
             if is_orphan(client, key, found, Timestamp::now()).await? {
-                take_back(client, key, &found.record, count).await
+                take_back(client, key, &found.record, count, &mut None).await
             } else {
                 Ok(true)
             }
@@ -128,7 +129,7 @@ async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, p
         pulse.beat();
     }
     for key in &traces.owned {
-        is_clean &= logged(key, give_back(client, key)).await;
+        is_clean &= logged(key, give_back(client, key, &mut None)).await;
         pulse.beat();
     }
     is_clean
@@ -138,6 +139,34 @@ async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, p
 #[derive(Default)]
 pub struct Left {
     traces: Traces,
+    /// Annotations that are no record, so that what was changed cannot be told from them.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An annotation in the place of a record that is none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Kind and name of what bears it, as kubectl takes them: `deployment/orders`.
+    pub object: String,
+    /// What is wrong with it.
+    pub error: String,
+}
+
+impl Unreadable {
+    fn on(kind: &str, object: &impl ResourceExt) -> Option<Self> {
+        let error = Record::of(object.meta())?.err()?.to_string();
+        let object = format!("{}/{}", kind.to_lowercase(), object.name_any());
+        Some(Self { object, error })
+    }
+}
+
+/// Why what was left cannot be taken back now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The API server, or one that it asks, does not accept the write; its words, without the values of variables.
+    Refused(String),
+    /// The workload does not replace its pods.
+    Standstill(Standstill),
 }
 
 impl Left {
@@ -153,14 +182,14 @@ impl Left {
         changes.filter(|found| !found.is_copy).map(|found| &found.record)
     }
 
-    /// Takes it back, as far as it goes now. Returns whether nothing is left of it.
-    pub async fn take_back(&self, client: &Client) -> kube::Result<bool> {
+    /// Takes it back, as far as it goes now. Returns whether nothing is left of it; `hindrance` says what is in the way.
+    pub async fn take_back(&self, client: &Client, hindrance: &mut Option<Hindrance>) -> kube::Result<bool> {
         let mut is_clean = true;
         for ((key, _), found) in &self.traces.changes {
-            is_clean &= take_back(client, key, &found.record, &Counter::default()).await?;
+            is_clean &= take_back(client, key, &found.record, &Counter::default(), hindrance).await?;
         }
         for key in &self.traces.owned {
-            is_clean &= give_back(client, key).await?;
+            is_clean &= give_back(client, key, hindrance).await?;
         }
         Ok(is_clean)
     }
@@ -174,10 +203,14 @@ pub async fn left_on(client: &Client, key: &Key) -> kube::Result<Option<Left>> {
     };
     let mut traces = Traces::default();
     traces.see_workload(*kind, &object);
+    let mut unreadable = Vec::from_iter(Unreadable::on(&kind.to_string(), &object));
+    let revision_kind = RevisionKind::of(*kind).map(|kind| observe::revisions::resource(kind).kind);
     for revision in own_revisions(client, key, object.uid().as_deref()).await? {
         traces.see_revision(&revision);
+        let kind = revision_kind.as_deref().unwrap_or_default();
+        unreadable.extend(Unreadable::on(kind, &revision));
     }
-    Ok(Some(Left { traces }))
+    Ok(Some(Left { traces, unreadable }))
 }
 
 fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<Object> {
@@ -277,7 +310,13 @@ async fn logged((namespace, kind, name): &Key, work: impl Future<Output = kube::
 }
 
 /// Takes the change back as far as it goes now. Returns whether nothing is left of it.
-async fn take_back(client: &Client, key: &Key, record: &Record, count: &Counter) -> kube::Result<bool> {
+async fn take_back(
+    client: &Client,
+    key: &Key,
+    record: &Record,
+    count: &Counter,
+    hindrance: &mut Option<Hindrance>,
+) -> kube::Result<bool> {
     let (namespace, kind, name) = key;
     let mut change = record.change.clone();
     let mut refused = None;
@@ -285,7 +324,8 @@ async fn take_back(client: &Client, key: &Key, record: &Record, count: &Counter)
         let Some(workload) = workload(client, key).await? else {
             return Ok(true);
         };
-        if is_refused(&workload, refused.take()) {
+        if let Some(message) = refusal(&workload, refused.take()) {
+            *hindrance = Some(Hindrance::Refused(message));
             return Ok(false);
         }
         // Whoever has edited the value meanwhile is its owner; the next write takes that from them.
@@ -301,7 +341,10 @@ async fn take_back(client: &Client, key: &Key, record: &Record, count: &Counter)
                     count.inc();
                 }
             }
-            Undo::Wait => return Ok(false),
+            Undo::Wait => {
+                *hindrance = workload.rollout.standstill.map(Hindrance::Standstill);
+                return Ok(false);
+            }
             Undo::Done => {
                 if let Some(message) = &unreadable {
                     tracing::warn!(
@@ -350,14 +393,15 @@ async fn own_revisions(client: &Client, key: &Key, uid: Option<&str>) -> kube::R
 }
 
 /// Gives back what the operator owns of a workload without a record.
-async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
+async fn give_back(client: &Client, key: &Key, hindrance: &mut Option<Hindrance>) -> kube::Result<bool> {
     let (namespace, ..) = key;
     let mut refused = None;
     for _ in 0..ATTEMPTS {
         let Some(workload) = workload(client, key).await? else {
             return Ok(true);
         };
-        if is_refused(&workload, refused.take()) {
+        if let Some(message) = refusal(&workload, refused.take()) {
+            *hindrance = Some(Hindrance::Refused(message));
             return Ok(false);
         }
         if workload.record().is_some() {
@@ -397,8 +441,8 @@ async fn give_back(client: &Client, key: &Key) -> kube::Result<bool> {
     Ok(false)
 }
 
-/// A write that the API server refused: as which version the workload was seen, and the answer's code.
-type Refused = (Option<String>, u16);
+/// A write that the API server refused: as which version the workload was seen, and the answer.
+type Refused = (Option<String>, Status);
 
 /// Writes. A refusal is no error yet: most often the object has moved, and the next look sees it as it is.
 async fn write(client: &Client, workload: &Workload, step: &Step) -> kube::Result<Option<Refused>> {
@@ -408,28 +452,25 @@ async fn write(client: &Client, workload: &Workload, step: &Step) -> kube::Resul
         name: workload.name().to_owned(),
         container: None,
     };
-    match act::undo(client, namespace, &target, step).await {
-        Ok(()) => Ok(None),
-        Err(kube::Error::Api(status)) if [404, 409, 422].contains(&status.code) => {
-            Ok(Some((workload.metadata.resource_version.clone(), status.code)))
-        }
-        Err(kube::Error::Api(status)) => Err(kube::Error::Api(
-            Status {
-                message: without_values(&status.message, workload),
-                ..*status
-            }
-            .boxed(),
-        )),
-        Err(error) => Err(error),
+    let status = match act::undo(client, namespace, &target, step).await {
+        Ok(()) => return Ok(None),
+        Err(kube::Error::Api(status)) => Status {
+            message: without_values(&status.message, workload),
+            ..*status
+        },
+        Err(error) => return Err(error),
+    };
+    if [404, 409, 422].contains(&status.code) {
+        return Ok(Some((workload.metadata.resource_version.clone(), status)));
     }
+    Err(kube::Error::Api(status.boxed()))
 }
 
-/// Whether a write was refused though nothing has moved: admission does not accept it, or a ReplicaSet moves.
-fn is_refused(workload: &Workload, refused: Option<Refused>) -> bool {
-    let Some((version, code)) = refused.filter(|(version, _)| *version == workload.metadata.resource_version) else {
-        return false;
-    };
-    let (name, namespace) = (workload.name(), workload.metadata.namespace.as_deref());
+/// The API server's words, where a write was refused though nothing has moved: admission does not accept it, or a
+/// ReplicaSet moves.
+fn refusal(workload: &Workload, refused: Option<Refused>) -> Option<String> {
+    let (version, status) = refused.filter(|(version, _)| *version == workload.metadata.resource_version)?;
+    let (name, namespace, code) = (workload.name(), workload.metadata.namespace.as_deref(), status.code);
     tracing::warn!(
         name,
         namespace,
@@ -437,5 +478,5 @@ fn is_refused(workload: &Workload, refused: Option<Refused>) -> bool {
         code,
         "the API server does not accept the restoration; will try again"
     );
-    true
+    Some(status.message)
 }

@@ -1,13 +1,16 @@
 //! Adding the flag to the bytes of a file, and taking it out again.
 //!
-//! What is there stays as it is, byte for byte: two lines are put behind it. The first is a comment that says whose they
-//! are; it also says where the file had no line end before, so that it has none afterwards.
+//! What is there stays as it is, byte for byte: two lines are put behind it. The first is a comment that says which property
+//! is ours, wherever somebody may move it; it also says where the file had no line end before, so that it has none
+//! afterwards.
 
 use super::line::{self, Line};
+use super::survey::OPTION;
 
-const MARK: &str =
-    "# tlsdebug wrapper enable: the next line prints TLS debug output; tlsdebug wrapper disable removes both.";
-const MARK_WITHOUT_END: &str = "# tlsdebug wrapper enable: the next line prints TLS debug output; tlsdebug wrapper disable removes both and this line's start.";
+const MARK: &str = "# tlsdebug wrapper enable: property ";
+const BEHIND: &str = " prints TLS debug output; tlsdebug wrapper disable removes it and this line.";
+const BEHIND_WITHOUT_END: &str =
+    " prints TLS debug output; tlsdebug wrapper disable removes it, this line and the line end before it.";
 
 /// The flag that `enable` has put into a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +21,19 @@ pub struct Enabled {
     pub flag: String,
 }
 
-/// What the lines of ours in a file say; `None`: there are none.
+/// What the lines of ours in a file say; `None`: there are none. Of several the one with the highest index counts.
 #[must_use]
 pub fn enabled(content: &[u8]) -> Option<Enabled> {
-    let ours = ours(content)?;
-    match line::read(ours.property?) {
+    let lines = lines(content);
+    let ours = Ours::among(&lines);
+    let properties = ours.properties.iter().filter_map(|at| match line::read(lines[*at]) {
         Line::Additional { index, value } => Some(Enabled {
             index,
             flag: value.to_owned(),
         }),
         _ => None,
-    }
+    });
+    properties.max_by_key(|enabled| enabled.index)
 }
 
 /// The file with the flag as property `index`, in place of one that `enable` has put there before.
@@ -40,57 +45,100 @@ pub fn enable(content: &[u8], index: u64, flag: &str) -> Vec<u8> {
     if !is_ended {
         out.extend_from_slice(end.as_bytes());
     }
-    let mark = if is_ended { MARK } else { MARK_WITHOUT_END };
-    out.extend_from_slice(format!("{mark}{end}wrapper.java.additional.{index}={flag}{end}").as_bytes());
+    let behind = if is_ended { BEHIND } else { BEHIND_WITHOUT_END };
+    out.extend_from_slice(format!("{MARK}{index}{behind}{end}wrapper.java.additional.{index}={flag}{end}").as_bytes());
     out
 }
 
-/// The file without what `enable` has put there; all else is as it is, later edits of others too.
+/// The file without what `enable` has put there, however often; all else is as it is, later edits of others too. A property
+/// that cannot be told to be ours stays: one of several with the index that is marked, or one whose mark is gone.
 #[must_use]
 pub fn disable(content: &[u8]) -> Vec<u8> {
-    let Some(ours) = ours(content) else {
-        return content.to_vec();
-    };
-    let (mut before, after) = (&content[..ours.start], &content[ours.end..]);
+    let lines = lines(content);
+    let ours = Ours::among(&lines);
+    let is_kept = |at: &usize| !ours.marks.iter().any(|mark| mark.at == *at) && !ours.properties.contains(at);
+    let mut out: Vec<u8> = (0..lines.len())
+        .filter(is_kept)
+        .flat_map(|at| lines[at])
+        .copied()
+        .collect();
     // Where somebody has written behind it, their line needs the end before it.
-    if ours.had_no_end && after.is_empty() {
-        before = before.strip_suffix(ours.line_end).unwrap_or(before);
+    let is_last = |mark: &&Mark| mark.had_no_end && !(mark.at..lines.len()).any(|at| is_kept(&at));
+    if let Some(mark) = ours.marks.iter().find(is_last) {
+        let end: &[u8] = if lines[mark.at].ends_with(b"\r\n") {
+            b"\r\n"
+        } else {
+            b"\n"
+        };
+        let length = out.strip_suffix(end).unwrap_or(&out).len();
+        out.truncate(length);
     }
-    [before, after].concat()
+    out
+}
+
+/// The numbers of the lines, from 1, that set what is printed as property `index`.
+#[must_use]
+pub fn lines_of(content: &[u8], index: u64) -> Vec<usize> {
+    let lines = lines(content);
+    let numbered = lines.iter().enumerate();
+    numbered
+        .filter(|(_, line)| sets(line, index))
+        .map(|(at, _)| at + 1)
+        .collect()
+}
+
+fn lines(content: &[u8]) -> Vec<&[u8]> {
+    content.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
+fn sets(line: &[u8], wanted: u64) -> bool {
+    matches!(line::read(line), Line::Additional { index, value } if index == wanted && value.starts_with(OPTION))
+}
+
+struct Mark {
+    at: usize,
+    index: u64,
+    had_no_end: bool,
+}
+
+impl Mark {
+    fn read(at: usize, line: &[u8]) -> Option<Self> {
+        let rest = std::str::from_utf8(line).ok()?.trim().strip_prefix(MARK)?;
+        let (index, behind) = rest.split_at(rest.find(' ')?);
+        let had_no_end = behind == BEHIND_WITHOUT_END;
+        let index = index.parse().ok().filter(|_| had_no_end || behind == BEHIND)?;
+        Some(Self { at, index, had_no_end })
+    }
 }
 
 /// Where our lines are.
-struct Ours<'a> {
-    start: usize,
-    end: usize,
-    had_no_end: bool,
-    /// That of the first line; what was put before it ends alike.
-    line_end: &'static [u8],
-    /// The second line; `None`: somebody has removed it or made another of it.
-    property: Option<&'a [u8]>,
+struct Ours {
+    marks: Vec<Mark>,
+    /// What they mark, as far as that is there still and can be told.
+    properties: Vec<usize>,
 }
 
-fn ours(content: &[u8]) -> Option<Ours<'_>> {
-    let mut start = 0;
-    let mut lines = content.split_inclusive(|byte| *byte == b'\n').peekable();
-    while let Some(text) = lines.next() {
-        let trimmed = text.trim_ascii();
-        let had_no_end = trimmed == MARK_WITHOUT_END.as_bytes();
-        if had_no_end || trimmed == MARK.as_bytes() {
-            let property = lines.next().filter(|next| {
-                matches!(line::read(next), Line::Additional { value, .. } if value.starts_with(super::survey::OPTION))
-            });
-            return Some(Ours {
-                start,
-                end: start + text.len() + property.map_or(0, <[u8]>::len),
-                had_no_end,
-                line_end: if text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" },
-                property,
-            });
+impl Ours {
+    fn among(lines: &[&[u8]]) -> Self {
+        let marks: Vec<Mark> = lines
+            .iter()
+            .enumerate()
+            .filter_map(|(at, line)| Mark::read(at, line))
+            .collect();
+        let is_next = |mark: &&Mark| lines.get(mark.at + 1).is_some_and(|line| sets(line, mark.index));
+        let (whole, parted): (Vec<&Mark>, Vec<&Mark>) = marks.iter().partition(is_next);
+        let mut properties: Vec<usize> = whole.iter().map(|mark| mark.at + 1).collect();
+        // Somebody has written in between, sorted the file, or made another thing of the property.
+        for mark in parted {
+            let others: Vec<usize> = (0..lines.len())
+                .filter(|at| !properties.contains(at) && sets(lines[*at], mark.index))
+                .collect();
+            if let [property] = others[..] {
+                properties.push(property);
+            }
         }
-        start += text.len();
+        Self { marks, properties }
     }
-    None
 }
 
 /// That of the file's last line that has one.
@@ -184,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_mark_whose_property_somebody_removed_goes_alone() {
-        let content = format!("a=1\n{MARK}\nb=2\n");
+        let content = format!("a=1\n{MARK}999{BEHIND}\nb=2\n");
         assert_eq!(disable(content.as_bytes()), b"a=1\nb=2\n");
         assert_eq!(enabled(content.as_bytes()), None);
     }
@@ -194,5 +242,32 @@ mod tests {
         let enabled = enable(b"a=1\nb=2", 999, FLAG);
         let converted = String::from_utf8(enabled).expect("ASCII").replace('\n', "\r\n");
         assert_eq!(disable(converted.as_bytes()), b"a=1\r\nb=2");
+    }
+
+    #[test]
+    fn a_property_that_was_parted_from_its_mark_is_found() {
+        let enabled = String::from_utf8(enable(b"a=1\n", 999, FLAG)).expect("ASCII");
+        let property = format!("wrapper.java.additional.999={FLAG}\n");
+        let parted = enabled.replace(&property, &format!("b=2\n{property}"));
+        assert_eq!(disable(parted.as_bytes()), b"a=1\nb=2\n");
+        let before = format!("{property}{}", enabled.replace(&property, ""));
+        assert_eq!(disable(before.as_bytes()), b"a=1\n");
+    }
+
+    #[test]
+    fn every_block_goes() {
+        let enabled = enable(b"a=1", 999, FLAG);
+        let block = &enabled[b"a=1\n".len()..];
+        assert_eq!(disable(&[&enabled[..], block].concat()), b"a=1");
+        assert_eq!(disable(&[block, b"b=2\n", block, b"c=3\n"].concat()), b"b=2\nc=3\n");
+    }
+
+    #[test]
+    fn a_property_that_may_be_somebody_elses_stays() {
+        let property = format!("wrapper.java.additional.999={FLAG}\n");
+        let content = format!("{MARK}999{BEHIND}\na=1\n{property}{property}");
+        let left = disable(content.as_bytes());
+        assert_eq!(left, format!("a=1\n{property}{property}").as_bytes());
+        assert_eq!(lines_of(&left, 999), [2, 3]);
     }
 }

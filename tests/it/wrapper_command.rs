@@ -174,3 +174,47 @@ fn the_log_of_a_wrapper_is_diagnosed() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["findings"][0]["cause"], "MissingIntermediate");
 }
+
+#[test]
+fn off_is_only_said_where_nothing_prints() {
+    let installation = Installation::new("a=1\n");
+    let custom = installation.custom();
+    installation.run("enable", &custom, &[]);
+    let enabled = fs::read_to_string(&custom).unwrap();
+    let property = "wrapper.java.additional.999=-Djavax.net.debug=ssl,handshake\n";
+    // An editor has sorted the file.
+    fs::write(&custom, format!("{property}{}", enabled.replace(property, ""))).unwrap();
+    let told = installation.run("disable", &custom, &[]);
+    assert!(told.contains(": off\n") && told.ends_with("exit 0\n"), "{told}");
+    assert_eq!(fs::read_to_string(&custom).unwrap(), "a=1\n");
+    // The mark is gone, and the property is not.
+    fs::write(&custom, format!("a=1\n{property}")).unwrap();
+    let told = installation.run("disable", &custom, &[]);
+    assert!(
+        told.contains("not off: wrapper.java.additional.999=-Djavax.net.debug=ssl,handshake in SAG/"),
+        "{told}"
+    );
+    assert!(
+        told.contains("in line 2 still prints") && told.ends_with("exit 2\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_option_behind_ours_outdoes_it() {
+    let installation = Installation::new("");
+    let custom = installation.custom();
+    installation.run("enable", &custom, &[]);
+    let enabled = fs::read_to_string(&custom).unwrap();
+    fs::write(
+        &custom,
+        format!("{enabled}wrapper.java.additional.1200=-Djavax.net.debug=none\n"),
+    )
+    .unwrap();
+    let told = installation.run("status", &custom, &[]);
+    assert!(
+        told.contains("is outdone by wrapper.java.additional.1200=-Djavax.net.debug=none"),
+        "{told}"
+    );
+    assert!(told.ends_with("exit 1\n"), "{told}");
+}

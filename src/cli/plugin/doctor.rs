@@ -12,6 +12,7 @@ use kube::{Api, ResourceExt};
 use super::connection::{Cluster, Connection};
 use super::problem::Problem;
 use super::rights::{self, Right};
+use crate::cli::output;
 use crate::cli::program;
 use crate::operator::observe;
 use crate::session::TargetKind;
@@ -81,7 +82,7 @@ impl Doctor {
         checks.extend(operators(&cluster).await?);
         checks.push(policy(&cluster).await?);
         checks.extend(rights(&cluster).await?);
-        print!("{}", text(&checks));
+        output::write(text(&checks));
         let is_missing = checks.iter().any(|check| matches!(check.state, State::Missing { .. }));
         Ok(ExitCode::from(u8::from(is_missing)))
     }

@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt};
 use super::connection::Connection;
 use super::problem::Problem;
 use super::table::{age, left, table};
+use crate::cli::output;
 use crate::session::TLSDebugSession;
 
 /// Arguments of `list`.
@@ -38,9 +39,9 @@ impl List {
             .await
             .map_err(|error| Problem::of(format!("list the sessions in {place}"), &error))?;
         if list.items.is_empty() {
-            eprintln!("No sessions in {place}.");
+            output::warn(format_args!("No sessions in {place}."));
         } else {
-            print!("{}", rows(&list.items, self.all_namespaces, Timestamp::now()));
+            output::write(rows(&list.items, self.all_namespaces, Timestamp::now()));
         }
         Ok(ExitCode::SUCCESS)
     }

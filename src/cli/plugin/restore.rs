@@ -12,10 +12,11 @@ use super::options::bounded;
 use super::problem::Problem;
 use super::rights;
 use super::target::WorkloadName;
+use crate::cli::output::say;
 use crate::cli::program;
-use crate::operator::orphans::{self, Key, Left};
+use crate::operator::orphans::{self, Hindrance, Key, Left, Unreadable};
 use crate::session::{TLSDebugSession, TargetKind};
-use crate::workload::record::{Record, RecordOwner};
+use crate::workload::record::{ANNOTATION, Record, RecordOwner};
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -51,8 +52,8 @@ impl Restore {
         let key: Key = (cluster.namespace.clone(), *kind, name.clone());
         let end = Instant::now() + crate::operator::plan::duration(&self.timeout).unsigned_abs();
         let left = look(&cluster, &key, &title).await?;
-        if left.is_nothing() {
-            println!("{title} carries no change of tlsdebug");
+        if left.is_nothing() && left.unreadable.is_empty() {
+            say(format_args!("{title} carries no change of tlsdebug"));
             return Ok(ExitCode::SUCCESS);
         }
         for record in left.in_template().filter(|_| !self.force) {
@@ -62,25 +63,81 @@ impl Restore {
         }
         let problem = |error: kube::Error| Problem::of(format!("restore {title}"), &error);
         let mut has_said = false;
+        let mut said = None;
         let mut left = left;
-        while !left.take_back(&cluster.client).await.map_err(problem)? {
+        loop {
+            let mut hindrance = None;
+            if left.take_back(&cluster.client, &mut hindrance).await.map_err(problem)? {
+                break;
+            }
             left = look(&cluster, &key, &title).await?;
-            if !has_said && left.in_template().next().is_none() {
-                println!("{title}: the template is restored; its pods are being replaced");
+            let is_in_template = left.in_template().next().is_some();
+            if !has_said && !is_in_template {
+                say(format_args!(
+                    "{title}: the template is restored; its pods are being replaced"
+                ));
                 has_said = true;
+            }
+            if hindrance.is_some() && hindrance != said {
+                say(format_args!("{title} {}", waits(hindrance.as_ref(), is_in_template)));
+                said.clone_from(&hindrance);
             }
             if Instant::now() > end {
                 return Err(Problem::new(format!(
-                    "{title} still has pods with the flag after {}. Look at them (kubectl get pods, kubectl describe pod), and \
-                     run the same command again: what they leave behind is removed then",
-                    self.timeout
+                    "after {} {title} {}. Then run the same command again: what is left behind is removed then",
+                    self.timeout,
+                    waits(hindrance.as_ref(), is_in_template)
                 )));
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
-        println!("{title} restored");
+        if let Some(problem) = unreadable(&left.unreadable, &title, &cluster.arguments) {
+            return Err(problem);
+        }
+        say(format_args!("{title} restored"));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is waited for, to follow the workload's name, with what can be done about it.
+fn waits(hindrance: Option<&Hindrance>, is_in_template: bool) -> String {
+    match hindrance {
+        Some(Hindrance::Refused(message)) => {
+            let message = message.trim().trim_end_matches('.');
+            let what = if is_in_template {
+                "still has the flag in its template"
+            } else {
+                "still has traces of the change"
+            };
+            format!(
+                "{what}: the API server refuses to let it be taken back ({message}). Whoever makes that rule can lift it"
+            )
+        }
+        Some(Hindrance::Standstill(standstill)) => format!(
+            "still has pods with the flag: it {}. {}",
+            standstill.description(),
+            standstill.way_out()
+        ),
+        None if is_in_template => {
+            "still has the flag in its template: others write it at the same time. Look who (kubectl get \
+                                   --show-managed-fields)"
+                .to_owned()
+        }
+        None => "still has pods with the flag. Look at them (kubectl get pods, kubectl describe pod)".to_owned(),
+    }
+}
+
+/// Records that cannot be read, each with what kubectl can do in their place.
+fn unreadable(unreadable: &[Unreadable], title: &str, arguments: &str) -> Option<Problem> {
+    let each = unreadable.iter().map(|Unreadable { object, error }| {
+        format!(
+            "annotation {ANNOTATION} of {object} is no record: {error}. Take -Djavax.net.debug out of its variables where it is \
+             there (kubectl edit {object} {arguments}), then remove the annotation (kubectl annotate {object} {ANNOTATION}- \
+             {arguments})"
+        )
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| Problem::new(format!("{title} is not restored: {}", each.join("; "))))
 }
 
 async fn look(cluster: &Cluster, key: &Key, title: &str) -> Result<Left, Problem> {
@@ -116,8 +173,46 @@ async fn in_use(cluster: &Cluster, record: &Record) -> Result<Option<String>, Pr
     });
     Ok(is_active.then(|| {
         format!(
-            "session {:?} has it. {program} stop {} ends that and restores; where no operator runs that could, --force does",
-            session.name, session.name
+            "session {:?} has it. {program} stop {} {} ends that and restores; where no operator runs that could, --force does",
+            session.name, session.name, cluster.arguments
         )
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::rollout::Standstill;
+
+    #[test]
+    fn what_is_waited_for_is_told_apart() {
+        let refused = waits(Some(&Hindrance::Refused("denied by policy.".to_owned())), true);
+        assert!(refused.contains("in its template: the API server refuses"), "{refused}");
+        assert!(refused.contains("(denied by policy)"), "{refused}");
+        let paused = waits(Some(&Hindrance::Standstill(Standstill::Paused)), false);
+        assert!(
+            paused.contains("it is paused. Resume it (kubectl rollout resume)"),
+            "{paused}"
+        );
+        assert!(waits(None, false).contains("kubectl describe pod"));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_a_problem_with_a_way_out() {
+        assert_eq!(unreadable(&[], "it", ""), None);
+        let broken = Unreadable {
+            object: "deployment/orders".to_owned(),
+            error: "its field session does not hold what the operator writes there".to_owned(),
+        };
+        let problem = unreadable(&[broken], "Deployment \"orders\"", "--namespace shop")
+            .expect("a problem")
+            .to_string();
+        for part in [
+            "Deployment \"orders\" is not restored",
+            "its field session",
+            "kubectl annotate deployment/orders tlsdebug.io/injection- --namespace shop",
+        ] {
+            assert!(problem.contains(part), "{problem}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! is kept in memory here; what must outlive this process is in the record on the workload, as ever: it says that a
 //! terminal made the change, and until when that has a claim to it.
 
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,8 +34,9 @@ use crate::operator::metrics::LogMetrics;
 use crate::operator::observe;
 use crate::operator::plan::undo::Step;
 use crate::operator::plan::{self, Action};
+use crate::operator::reconcile::LONGEST_LOOK;
 use crate::operator::watch::Watch;
-use crate::session::{Phase, TLSDebugSession, TLSDebugSessionStatus, Target, TargetKind};
+use crate::session::{TLSDebugSession, TLSDebugSessionStatus, Target, TargetKind};
 use crate::workload::record::RecordOwner;
 
 /// Until the next look after a fault.
@@ -86,6 +88,7 @@ impl Run {
             watch: None,
             report: None,
             fault: None,
+            may_have_changed: false,
         };
         terminal.live(woken).await?;
         let status = terminal.session.status.unwrap_or_default();
@@ -123,7 +126,7 @@ async fn dry_run(cluster: &Cluster, session: TLSDebugSession) -> Result<ExitCode
         Some(workload) => Some(preview::restarts(cluster, workload).await?),
         None => None,
     };
-    print!("{}", preview::text(&rehearsal, restarts.as_ref()));
+    output::write(preview::text(&rehearsal, restarts.as_ref()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -138,15 +141,57 @@ struct Terminal<'a> {
     report: Option<Report>,
     /// What was said last of a write that does not go through.
     fault: Option<String>,
+    /// Whether the change was sent. An answer that is lost says nothing, so this stays until the API server refuses it.
+    may_have_changed: bool,
+}
+
+/// What signals have asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    stop: bool,
+    interrupts: u32,
+}
+
+impl Asked {
+    /// Takes one more. Only the user's second Ctrl-C leaves before the end: a terminal that is closed, and a machine that is
+    /// shut down, send several signals without anybody having decided that.
+    fn take(&mut self, signal: SignalKind) -> ControlFlow<()> {
+        let is_first = !self.stop;
+        self.stop = true;
+        if signal == SignalKind::interrupt() {
+            self.interrupts += 1;
+            if self.interrupts > 1 {
+                return ControlFlow::Break(());
+            }
+            say("Restoring; Ctrl-C once more leaves at once.");
+        } else if is_first {
+            say("Restoring.");
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Above the standing line, from where that is not at hand.
+fn say(text: impl Into<String>) {
+    Screen::stderr().lines(&[text.into()]);
 }
 
 impl Terminal<'_> {
     async fn live(&mut self, mut woken: mpsc::UnboundedReceiver<ObjectRef<TLSDebugSession>>) -> Result<(), Problem> {
-        let mut interrupts = pin!(interrupts()?);
+        let mut signals = pin!(signals()?);
+        let mut asked = Asked::default();
         let (mut screen, mut news) = (Screen::stderr(), News::default());
         let mut second = tokio::time::interval(Duration::from_secs(1));
         loop {
-            let pause = self.look(&mut screen).await?;
+            let was_asked = asked.stop;
+            let Some(looked) = heeding(&mut signals, &mut asked, self.look_in_time()).await else {
+                return Err(self.abandoned());
+            };
+            let mut pause = looked?;
+            self.session.spec.stop = asked.stop;
+            if asked.stop && !was_asked {
+                pause = pause.min(AFTER_FAULT);
+            }
             let now = Timestamp::now();
             screen.lines(&news.lines(&self.session, now));
             let status = self.session.status.clone().unwrap_or_default();
@@ -161,11 +206,10 @@ impl Terminal<'_> {
                     () = &mut next => break,
                     Some(_) = woken.recv() => break,
                     _ = second.tick() => {}
-                    Some(()) = interrupts.next() => {
-                        if self.session.spec.stop {
+                    Some(signal) = signals.next() => {
+                        if asked.take(signal).is_break() {
                             return Err(self.abandoned());
                         }
-                        screen.lines(&["Restoring; once more leaves at once.".to_owned()]);
                         self.session.spec.stop = true;
                         break;
                     }
@@ -174,8 +218,18 @@ impl Terminal<'_> {
         }
     }
 
+    /// One look, which ends in time whether the API server answers or not.
+    async fn look_in_time(&mut self) -> Result<Duration, Problem> {
+        // Its future is large.
+        if let Ok(looked) = tokio::time::timeout(LONGEST_LOOK, Box::pin(self.look())).await {
+            return looked;
+        }
+        let seconds = LONGEST_LOOK.as_secs();
+        self.faulty(format!("the API server has not answered for {seconds} seconds"))
+    }
+
     /// One look: observe, plan, act. Returns when to look again.
-    async fn look(&mut self, screen: &mut Screen) -> Result<Duration, Problem> {
+    async fn look(&mut self) -> Result<Duration, Problem> {
         let client = &self.cluster.client;
         let captured = self.capture.as_ref().map_or_else(Captured::default, Capture::captured);
         let observed = match observe::observe(client, self.session.clone(), captured, false).await {
@@ -183,30 +237,37 @@ impl Terminal<'_> {
                 owner: RecordOwner::Terminal,
                 ..observed
             },
-            Err(error) => return self.faulty(screen, Problem::of("look at the workload", &error).to_string()),
+            Err(error) => return self.faulty(Problem::of("look at the workload", &error).to_string()),
         };
         if observed.is_left_behind {
             let Target { kind, name, .. } = &self.session.spec.target;
             return Err(Problem::new(format!(
-                "{kind} {name:?} still has what a session that is gone has changed. {} restore {}/{name} --namespace {} takes it \
-                 back, then run this again. Nothing was changed",
+                "{kind} {name:?} still has what a session that is gone has changed. {} restore {}/{name} {} takes it back, then run \
+                 this again. Nothing was changed",
                 program(),
                 kind.to_string().to_lowercase(),
-                self.cluster.namespace
+                self.cluster.arguments
             )));
         }
         if observed.captured.report.is_some() {
             self.report.clone_from(&observed.captured.report);
         }
         let plan = plan::plan(&observed, Timestamp::now());
+        let could_have_changed = self.may_have_changed;
+        let is_change = matches!(plan.action, Action::Inject(_) | Action::CreateClone(_));
+        self.may_have_changed |= is_change;
         let outcome = match plan.action {
             // The session is an object in memory: nothing keeps it, and nobody has to let it go.
             Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => Outcome::Done,
             _ => match act::act(client, &observed, &plan.action).await {
                 Ok(outcome) => outcome,
-                Err(error) => return self.faulty(screen, Problem::of("change the workload", &error).to_string()),
+                Err(error) => return self.faulty(Problem::of("change the workload", &error).to_string()),
             },
         };
+        if is_change && !matches!(outcome, Outcome::Done) {
+            // Refused, so this one has not gone through.
+            self.may_have_changed = could_have_changed;
+        }
         match outcome {
             Outcome::Done => self.fault = None,
             Outcome::Moved => return Ok(Duration::from_millis(100)),
@@ -214,17 +275,16 @@ impl Terminal<'_> {
                 let target = &self.session.spec.target;
                 let (kind, name) = (target.kind, &target.name);
                 return match plan.action {
-                    Action::Inject(_) => Err(Problem::new(format!(
+                    Action::Inject(_) if !self.may_have_changed => Err(Problem::new(format!(
                         "cannot change {kind} {name:?}: the API server refuses it: {message}. Nothing was changed"
                     ))),
                     Action::Undo(Step::Restore(_)) => {
                         let advice = "It is tried again; until then the flag stays in";
-                        self.faulty(screen, format!("cannot restore {kind} {name:?}: {message}. {advice}"))
+                        self.faulty(format!("cannot restore {kind} {name:?}: {message}. {advice}"))
                     }
-                    _ => self.faulty(
-                        screen,
-                        format!("cannot tidy up behind {kind} {name:?}: {message}. It is tried again"),
-                    ),
+                    _ => self.faulty(format!(
+                        "cannot tidy up behind {kind} {name:?}: {message}. It is tried again"
+                    )),
                 };
             }
         }
@@ -234,11 +294,11 @@ impl Terminal<'_> {
     }
 
     fn run_beside(&mut self, observed: &observe::Observed, plan: &plan::Plan) {
-        let client = || self.cluster.client.clone();
         match &observed.workload {
             Some(workload) if plan.watch => {
-                self.watch
-                    .get_or_insert_with(|| Watch::start(client(), &self.session, workload, self.wake.clone()));
+                self.watch.get_or_insert_with(|| {
+                    Watch::start(self.cluster.client.clone(), &self.session, workload, self.wake.clone())
+                });
             }
             _ => self.watch = None,
         }
@@ -247,7 +307,7 @@ impl Terminal<'_> {
                 let container = injection.change.container.clone();
                 let capture = self.capture.get_or_insert_with(|| {
                     Capture::new(
-                        client(),
+                        self.cluster.logs.clone(),
                         &self.session,
                         container,
                         self.wake.clone(),
@@ -261,18 +321,12 @@ impl Terminal<'_> {
     }
 
     /// Says once what does not work; it may work the next time. Before the change there is nothing to wait for.
-    fn faulty(&mut self, screen: &mut Screen, message: String) -> Result<Duration, Problem> {
-        let phase = self
-            .session
-            .status
-            .as_ref()
-            .map(|status| status.phase)
-            .unwrap_or_default();
-        if phase == Phase::Pending {
-            return Err(Problem::new(message));
+    fn faulty(&mut self, message: String) -> Result<Duration, Problem> {
+        if !self.may_have_changed {
+            return Err(Problem::new(format!("{message}. Nothing was changed")));
         }
         if self.fault.as_ref() != Some(&message) {
-            screen.lines(&[format!("Warning: {message}")]);
+            say(format!("Warning: {message}"));
             self.fault = Some(message);
         }
         Ok(AFTER_FAULT)
@@ -280,25 +334,193 @@ impl Terminal<'_> {
 
     /// The user does not wait for the end.
     fn abandoned(&self) -> Problem {
+        if !self.may_have_changed {
+            return Problem::new("left before the end. Nothing was changed");
+        }
         let target = &self.session.spec.target;
         let kind = target.kind.to_string().to_lowercase();
         Problem::new(format!(
-            "left before the end. {} restore {kind}/{} --namespace {} --force does what is left to do",
+            "left before the end. {} restore {kind}/{} {} --force does what is left to do",
             program(),
             target.name,
-            self.cluster.namespace
+            self.cluster.arguments
         ))
     }
 }
 
-/// Interrupts of any kind: the terminal's Ctrl-C, its end, and a kill.
-pub(super) fn interrupts() -> Result<impl Stream<Item = ()>, Problem> {
+/// Finishes `work` while signals are heeded. `None`: the user leaves.
+async fn heeding<T>(
+    signals: &mut (impl Stream<Item = SignalKind> + Unpin),
+    asked: &mut Asked,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Some(done),
+            Some(signal) = signals.next() => {
+                if asked.take(signal).is_break() {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Signals that ask for the end: the terminal's Ctrl-C, its end, and a kill.
+pub(super) fn signals() -> Result<impl Stream<Item = SignalKind>, Problem> {
     let listen = |kind| {
         let signal = signal(kind).map_err(|error| Problem::new(format!("cannot listen for signals: {error}")))?;
-        Ok(futures::stream::unfold(signal, async |mut signal| signal.recv().await.map(|()| ((), signal))).boxed())
+        let each = futures::stream::unfold(signal, async |mut signal| signal.recv().await.map(|()| ((), signal)));
+        Ok(each.map(move |()| kind).boxed())
     };
     let all = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(listen);
     Ok(futures::stream::select_all(
         all.into_iter().collect::<Result<Vec<_>, Problem>>()?,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::io;
+
+    use axum::http::{Method, Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn answer(code: u16, body: &Value) -> Response<Body> {
+        let response = Response::builder().status(code);
+        response
+            .body(Body::from(body.to_string().into_bytes()))
+            .expect("a response")
+    }
+
+    /// A cluster with one Deployment, whose answer to a write is `written`.
+    fn cluster(written: impl Fn() -> io::Result<Response<Body>> + Clone + Send + 'static) -> Cluster {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let path = request.uri().path().to_owned();
+            let answer = match *request.method() {
+                Method::GET if path.ends_with("/deployments/orders") => Ok(answer(200, &deployment())),
+                Method::GET => Ok(answer(
+                    200,
+                    &json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": []}),
+                )),
+                _ => written(),
+            };
+            async { answer }
+        });
+        let client = Client::new(service, "shop");
+        Cluster {
+            logs: client.clone(),
+            client,
+            namespace: "shop".to_owned(),
+            arguments: "--namespace shop --context prod".to_owned(),
+        }
+    }
+
+    fn deployment() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "orders", "namespace": "shop", "uid": "d", "resourceVersion": "7", "generation": 1},
+            "spec": {
+                "replicas": 1, "selector": {"matchLabels": {"app": "orders"}},
+                "template": {
+                    "metadata": {"labels": {"app": "orders"}},
+                    "spec": {"containers": [{"name": "msr", "image": "msr:1"}]}
+                }
+            },
+            "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+        })
+    }
+
+    fn terminal(cluster: &Cluster) -> Terminal<'_> {
+        let spec = json!({"target": {"kind": "Deployment", "name": "orders"}, "duration": "5m"});
+        let spec = serde_json::from_value(spec).expect("a spec");
+        Terminal {
+            cluster,
+            session: rehearsal::session("shop", spec, Timestamp::now()),
+            wake: mpsc::unbounded_channel().0,
+            capture: None,
+            watch: None,
+            report: None,
+            fault: None,
+            may_have_changed: false,
+        }
+    }
+
+    /// Looks until the change is sent, or this gives up.
+    async fn changed(terminal: &mut Terminal<'_>) -> Result<(), Problem> {
+        for _ in 0..5 {
+            Box::pin(terminal.look()).await?;
+            if terminal.may_have_changed {
+                return Ok(());
+            }
+        }
+        panic!("no change was sent");
+    }
+
+    #[tokio::test]
+    async fn a_change_whose_answer_is_lost_is_gone_after() {
+        let cluster = cluster(|| Err(io::Error::other("connection reset")));
+        let mut terminal = terminal(&cluster);
+        changed(&mut terminal).await.expect("it is tried again");
+        Box::pin(terminal.look()).await.expect("and again");
+        assert!(
+            terminal
+                .abandoned()
+                .to_string()
+                .contains("restore deployment/orders --namespace shop --context prod --force")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_refused_ends_the_command() {
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 403, "reason": "Forbidden",
+            "message": "deployments.apps \"orders\" is forbidden: User \"jane\" cannot patch resource \"deployments\""
+        });
+        let cluster = cluster(move || Ok(answer(403, &status)));
+        let mut terminal = terminal(&cluster);
+        let problem = changed(&mut terminal)
+            .await
+            .expect_err("nothing to wait for")
+            .to_string();
+        assert!(problem.ends_with("Nothing was changed"), "{problem}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_hangs_does_not_keep_a_user() {
+        let nobody = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+        let client = Client::new(nobody, "shop");
+        let cluster = Cluster {
+            logs: client.clone(),
+            client,
+            ..cluster(|| Err(io::Error::other("unused")))
+        };
+        let mut terminal = terminal(&cluster);
+        terminal.may_have_changed = true;
+        assert_eq!(terminal.look_in_time().await, Ok(AFTER_FAULT));
+        let mut signals = futures::stream::iter([SignalKind::interrupt(); 2]).chain(futures::stream::pending());
+        let left = heeding(&mut signals, &mut Asked::default(), Box::pin(terminal.look())).await;
+        assert!(left.is_none(), "the second interrupt leaves");
+    }
+
+    #[test]
+    fn only_the_second_interrupt_leaves() {
+        let mut asked = Asked::default();
+        for signal in [
+            SignalKind::hangup(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+        ] {
+            assert!(asked.take(signal).is_continue(), "{signal:?}");
+            assert!(asked.stop);
+        }
+        assert!(asked.take(SignalKind::interrupt()).is_break());
+    }
 }

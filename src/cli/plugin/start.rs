@@ -12,6 +12,7 @@ use super::options::{SessionOptions, StrategyOption, bounded};
 use super::problem::Problem;
 use super::rehearsal::{self, Outcome};
 use super::{preview, watch};
+use crate::cli::output;
 use crate::cli::program;
 use crate::session::TLSDebugSession;
 use crate::workload::record::RecordOwner;
@@ -72,25 +73,25 @@ impl Start {
                 Some(workload) => Some(preview::restarts(&cluster, workload).await?),
                 None => None,
             };
-            print!("{}", preview::text(&rehearsal, restarts.as_ref()));
+            output::write(preview::text(&rehearsal, restarts.as_ref()));
             return Ok(ExitCode::SUCCESS);
         }
         for warning in &rehearsal.warnings {
-            eprintln!("Warning: {warning}");
+            output::warn(format_args!("Warning: {warning}"));
         }
         let name = create(&cluster, &session, false).await?.name_any();
-        println!("tlsdebugsession.tlsdebug.io/{name} created");
+        output::say(format_args!("tlsdebugsession.tlsdebug.io/{name} created"));
         if self.watch {
             return watch::follow(&cluster, &name).await;
         }
         if let Outcome::Waits(why) = &rehearsal.outcome {
-            eprintln!("{why}");
+            output::warn(format_args!("{why}"));
         }
-        let namespace = self
-            .connection
-            .namespace
-            .map_or_else(String::new, |namespace| format!(" -n {namespace}"));
-        eprintln!("{} watch {name}{namespace} follows it", program());
+        output::warn(format_args!(
+            "{} watch {name} {} follows it",
+            program(),
+            cluster.arguments
+        ));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -21,7 +21,8 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::problem::Problem;
 use super::rehearsal;
-use super::run::interrupts;
+use super::run::signals;
+use crate::cli::output;
 use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::Report;
 use crate::operator::capture::Capture;
@@ -32,6 +33,8 @@ use crate::session::{TLSDebugSessionSpec, TLSDebugSessionStatus};
 
 /// Between two looks at a log that says nothing.
 const PACE: Duration = Duration::from_millis(500);
+/// Between two looks at the own pod.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -112,10 +115,30 @@ impl Tail {
         let session = rehearsal::session(&cluster.namespace, spec, jiff::Timestamp::now());
         let (wake, mut woken) = mpsc::unbounded_channel();
         let logs = teller.metrics.logs.clone();
-        let mut capture = Capture::new(cluster.client.clone(), &session, container.clone(), wake, logs);
-        let mut interrupts = std::pin::pin!(interrupts()?);
+        let mut capture = Capture::new(cluster.logs.clone(), &session, container.clone(), wake, logs);
+        let mut signals = std::pin::pin!(signals()?);
+        let mut fault = None;
         loop {
-            let seen = pods.get(&pod).await.map_err(|error| Problem::of(tried(), &error))?;
+            let seen = tokio::select! {
+                Some(_) = signals.next() => return Ok(()),
+                seen = pods.get(&pod) => seen,
+            };
+            let seen = match seen {
+                Ok(seen) => seen,
+                Err(error) if is_final(&error) => return Err(Problem::of(tried(), &error)),
+                Err(error) => {
+                    let problem = Problem::of(tried(), &error);
+                    if fault.as_ref() != Some(&problem) {
+                        output::warn(format_args!("Warning: {problem}. It is tried again"));
+                        fault = Some(problem);
+                    }
+                    tokio::select! {
+                        Some(_) = signals.next() => return Ok(()),
+                        () = tokio::time::sleep(BETWEEN_LOOKS) => continue,
+                    }
+                }
+            };
+            fault = None;
             let spec = seen.spec.as_ref();
             let mut names = spec.into_iter().flat_map(|spec| {
                 let init = spec.init_containers.iter().flatten();
@@ -132,12 +155,17 @@ impl Tail {
                 teller.tell(&report);
             }
             tokio::select! {
-                Some(()) = interrupts.next() => return Ok(()),
+                Some(_) = signals.next() => return Ok(()),
                 Some(_) = woken.recv() => {}
-                () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
             }
         }
     }
+}
+
+/// Whether a request will not go through the next time either: a right is missing, or the pod is.
+fn is_final(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if [401, 403, 404].contains(&status.code))
 }
 
 /// A pod of which only lives and restarts are asked.
@@ -159,7 +187,7 @@ fn of(pod: &Pod, container: &str) -> DebugPod {
 
 async fn read_file(path: &Path, mut teller: Teller) -> Result<(), Problem> {
     let problem = |error: io::Error| Problem::new(format!("cannot read {}: {error}", path.display()));
-    let mut interrupts = std::pin::pin!(interrupts()?);
+    let mut signals = std::pin::pin!(signals()?);
     let mut diagnoser = Diagnoser::new(path.display().to_string());
     let mut file: Option<File> = None;
     let mut buffer = vec![0; CHUNK];
@@ -187,7 +215,7 @@ async fn read_file(path: &Path, mut teller: Teller) -> Result<(), Problem> {
             continue;
         }
         tokio::select! {
-            Some(()) = interrupts.next() => break,
+            Some(_) = signals.next() => break,
             () = tokio::time::sleep(PACE) => {}
         }
     }
@@ -225,7 +253,7 @@ async fn read_stdin(mut teller: Teller) -> Result<(), Problem> {
         }
     });
     // A signal to a whole process group must not cut off what the program says while it stops: its end ends this.
-    let mut interrupts = std::pin::pin!(interrupts()?);
+    let mut signals = std::pin::pin!(signals()?);
     loop {
         tokio::select! {
             chunk = chunks.recv() => match chunk {
@@ -233,7 +261,7 @@ async fn read_stdin(mut teller: Teller) -> Result<(), Problem> {
                 Some(Err(error)) => return Err(Problem::new(format!("cannot read standard input: {error}"))),
                 _ => break,
             },
-            Some(()) = interrupts.next() => {}
+            Some(_) = signals.next() => {}
         }
     }
     diagnoser.finish();
@@ -294,4 +322,19 @@ async fn serve(address: &str, metrics: Metrics) -> Result<(), Problem> {
         .route("/metrics", get(text));
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn an_api_server_that_is_away_for_a_while_ends_nothing() {
+        let answered = |code| kube::Error::Api(Status::failure("", "").with_code(code).boxed());
+        assert_eq!([401, 403, 404].map(|code| is_final(&answered(code))), [true; 3]);
+        assert_eq!([429, 500, 503].map(|code| is_final(&answered(code))), [false; 3]);
+        assert!(!is_final(&kube::Error::Service("connection refused".into())));
+    }
 }

@@ -14,6 +14,7 @@ use super::connection::{Cluster, Connection};
 use super::news::{self, News};
 use super::problem::Problem;
 use super::screen::Screen;
+use crate::cli::output;
 use crate::cli::program;
 use crate::diagnosis::report::Verdict;
 use crate::session::{Phase, TLSDebugSession, TLSDebugSessionStatus};
@@ -74,7 +75,8 @@ pub(super) async fn follow(cluster: &Cluster, name: &str) -> Result<ExitCode, Pr
             _ = second.tick() => {}
             _ = tokio::signal::ctrl_c() => {
                 drop(screen);
-                eprintln!("The session goes on. {} stop {name} ends it and restores the workload.", program());
+                let (program, arguments) = (program(), &cluster.arguments);
+                output::warn(format_args!("The session goes on. {program} stop {name} {arguments} ends it and restores the workload."));
                 return Ok(ExitCode::from(130));
             }
         }

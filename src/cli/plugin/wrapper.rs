@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 use super::problem::Problem;
+use crate::cli::output;
 use crate::session::DebugOption;
 use crate::wrapper_conf::edit::Enabled;
 use crate::wrapper_conf::{self, Survey};
@@ -23,7 +24,7 @@ pub(in crate::cli) struct Wrapper {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Says whether the output is on.
-    #[command(after_help = "Exit codes: 0 it is on, 1 it is off, 2 the file cannot be read.")]
+    #[command(after_help = "Exit codes: 0 it is on, 1 it is off or outdone, 2 the file cannot be read.")]
     Status(Files),
     /// Switches the output on, with a property of its own; a backup of the file is kept beside it.
     #[command(after_help = "Exit codes: 0 it is on, 2 it is not.")]
@@ -79,7 +80,7 @@ impl Enable {
         };
         let property = property(&wanted);
         if wrapper_conf::enabled(&content).as_ref() == Some(&wanted) {
-            println!("{}: on already, {property}", path.display());
+            output::say(format_args!("{}: on already, {property}", path.display()));
             return Ok(ExitCode::SUCCESS);
         }
         if wrapper_conf::enabled(&content).is_none() {
@@ -91,12 +92,12 @@ impl Enable {
             &path,
             &wrapper_conf::enable(&content, wanted.index, &wanted.flag),
         )?;
-        println!("{}: on, {property}", path.display());
-        println!("The file of before is {}", backup(&path).display());
-        println!("{}", restart(&survey));
-        println!("Then: tlsdebug diagnose {}", log(&path).display());
+        output::say(format_args!("{}: on, {property}", path.display()));
+        output::say(format_args!("The file of before is {}", backup(&path).display()));
+        output::say(restart(&survey));
+        output::say(format_args!("Then: tlsdebug diagnose {}", log(&path).display()));
         for note in notes(&survey, wanted.index) {
-            eprintln!("Warning: {note}");
+            output::warn(format_args!("Warning: {note}"));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -107,53 +108,86 @@ impl Files {
         let (path, content) = self.read()?;
         let survey = self.survey(&path);
         let ours = wrapper_conf::enabled(&content);
-        let prints = |flag: &str| flag.contains("ssl") || flag.contains("all");
-        let other = survey.others.last_key_value().filter(|(_, (flag, _))| prints(flag));
-        let state = match (&ours, other) {
-            (Some(ours), _) => format!("on, {}", property(ours)),
-            (None, Some((index, (flag, file)))) => {
-                let other = Enabled {
-                    index: *index,
-                    flag: flag.clone(),
+        let last = survey.others.last_key_value();
+        // The last one on the JVM's command line counts.
+        let outdoes = |index: u64| ours.as_ref().is_none_or(|ours| index > ours.index);
+        let (is_on, state) = match (&ours, last.filter(|(index, _)| outdoes(**index))) {
+            (_, Some((index, (flag, file)))) if prints(flag) => {
+                let behind = if ours.is_some() {
+                    "; it outdoes that of tlsdebug"
+                } else {
+                    ""
                 };
-                format!(
-                    "on, {} in {}, which tlsdebug has not written",
-                    property(&other),
-                    file.display()
+                let other = other(*index, flag, file);
+                (true, format!("on, {other}, which tlsdebug has not written{behind}"))
+            }
+            (Some(ours), Some((index, (flag, file)))) => {
+                let other = other(*index, flag, file);
+                (
+                    false,
+                    format!(
+                        "{} is outdone by {other}. Enable anew for an index behind it",
+                        property(ours)
+                    ),
                 )
             }
-            (None, None) => format!("off; the next free index is {}", survey.free()),
+            (Some(ours), None) => (true, format!("on, {}", property(ours))),
+            (None, _) => (false, format!("off; the next free index is {}", survey.free())),
         };
-        println!("{}: {state}", path.display());
+        output::say(format_args!("{}: {state}", path.display()));
         for note in notes(&survey, ours.as_ref().map_or_else(|| survey.free(), |ours| ours.index)) {
-            eprintln!("Warning: {note}");
+            output::warn(format_args!("Warning: {note}"));
         }
-        Ok(ExitCode::from(u8::from(ours.is_none() && other.is_none())))
+        Ok(ExitCode::from(u8::from(!is_on)))
     }
 
     fn disable(&self) -> Result<ExitCode, Problem> {
         let (path, content) = self.read()?;
         let without = wrapper_conf::disable(&content);
         if without == content {
-            println!("{}: tlsdebug has written nothing there", path.display());
+            self.demand_off(&path)?;
+            output::say(format_args!("{}: tlsdebug has written nothing there", path.display()));
             return Ok(ExitCode::SUCCESS);
         }
         replace(&path, &path, &without)?;
-        println!("{}: off", path.display());
+        self.demand_off(&path)?;
+        output::say(format_args!("{}: off", path.display()));
         let backup = backup(&path);
         match fs::read(&backup) {
             // It has done its work.
             Ok(before) if before == without => {
-                fs::remove_file(&backup).map_err(|error| problem("remove", &backup, &error))?;
+                if let Err(error) = fs::remove_file(&backup) {
+                    output::warn(format_args!("Warning: cannot remove {}: {error}", backup.display()));
+                }
             }
-            Ok(_) => println!(
+            Ok(_) => output::say(format_args!(
                 "Others have written it meanwhile, which stays; the file of before is {}",
                 backup.display()
-            ),
+            )),
             Err(_) => {}
         }
-        println!("{}", restart(&self.survey(&path)));
+        output::say(restart(&self.survey(&path)));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// A problem where what is there now prints still: nothing says that it is ours.
+    fn demand_off(&self, path: &Path) -> Result<(), Problem> {
+        let survey = self.survey(path);
+        let Some((index, (flag, file))) = survey.others.last_key_value().filter(|(_, (flag, _))| prints(flag)) else {
+            return Ok(());
+        };
+        let content = fs::read(file).map_err(|error| problem("read", file, &error))?;
+        let numbers: Vec<String> = wrapper_conf::lines_of(&content, *index)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        Err(Problem::new(format!(
+            "{}: not off: {} in line {} still prints, and nothing there says that tlsdebug has written it. Remove it by hand if \
+             nobody needs it",
+            path.display(),
+            other(*index, flag, file),
+            numbers.join(", ")
+        )))
     }
 
     /// The file that is meant, behind all links, and its content.
@@ -186,6 +220,16 @@ impl Files {
         }
         survey
     }
+}
+
+/// Whether an option makes the JVM print what TLS does.
+fn prints(flag: &str) -> bool {
+    flag.contains("ssl") || flag.contains("all")
+}
+
+fn other(index: u64, flag: &str, file: &Path) -> String {
+    let flag = flag.to_owned();
+    format!("{} in {}", property(&Enabled { index, flag }), file.display())
 }
 
 fn property(enabled: &Enabled) -> String {
@@ -242,9 +286,8 @@ fn replace(like: &Path, to: &Path, content: &[u8]) -> Result<(), Problem> {
     let folder = to.parent().unwrap_or(Path::new("."));
     let name = format!(".tlsdebug-{}", std::process::id());
     let new = folder.join(name);
-    let write = || -> io::Result<()> {
+    let write = |mut file: File| -> io::Result<()> {
         let before = fs::metadata(like)?;
-        let mut file = File::options().write(true).create_new(true).open(&new)?;
         file.write_all(content)?;
         if (before.uid(), before.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
             fchown(&file, Some(before.uid()), Some(before.gid()))?;
@@ -252,13 +295,15 @@ fn replace(like: &Path, to: &Path, content: &[u8]) -> Result<(), Problem> {
         // After the owner: a change of owner takes some rights away.
         file.set_permissions(before.permissions())?;
         file.sync_all()?;
-        fs::rename(&new, to)?;
-        File::open(folder)?.sync_all()
+        fs::rename(&new, to)
     };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&new);
-        problem("write", to, &error)
-    })
+    // Until it has the rights of the other one, nobody else may read what is in it.
+    let created = File::options().write(true).create_new(true).mode(0o600).open(&new);
+    let written = created.and_then(|file| write(file).inspect_err(|_| drop(fs::remove_file(&new))));
+    written.map_err(|error| Problem::new(format!("{}. Nothing was changed", problem("write", to, &error))))?;
+    // It is there; some file systems cannot say that it will be after a power failure.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 fn problem(tried: &str, path: &Path, error: &io::Error) -> Problem {
@@ -267,7 +312,7 @@ fn problem(tried: &str, path: &Path, error: &io::Error) -> Problem {
             ". It is …/profiles/IS_INSTANCE/configuration/custom_wrapper.conf of an Integration Server that a wrapper starts; a \
              Microservices Runtime has none"
         }
-        io::ErrorKind::PermissionDenied => ". Run as the user who owns it, or as root; nothing was changed",
+        io::ErrorKind::PermissionDenied => ". Run as the user who owns it, or as root",
         _ => "",
     };
     Problem::new(format!("cannot {tried} {}: {error}{way_out}", path.display()))

@@ -15,7 +15,7 @@ pub fn run(settings: &Settings) -> ExitCode {
     };
     match runtime.block_on(drain::run(settings)) {
         Ok(stopped) => {
-            println!("No session is running any more ({stopped} stopped), and all workloads are restored.");
+            println!("No session is running any more ({stopped} stopped), and no workload bears a record of tlsdebug.");
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -276,12 +276,21 @@ impl Metrics {
 /// Seconds since a session came to its end, while its workload is not restored; 0 for all others.
 fn overdue(session: &TLSDebugSession, now: Timestamp) -> i64 {
     let Some(status) = &session.status else { return 0 };
+    let parse = |time: &Option<String>| time.as_deref().and_then(|time| time.parse().ok());
+    // The flag may be in before the duration begins to count.
+    let before_capturing = || {
+        let injection = status.injection.as_ref()?;
+        let deleted = session.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+        deleted.or_else(|| parse(&injection.deadline))
+    };
     let since = match status.phase {
-        Phase::Capturing => status.expires_at.as_deref().and_then(|end| end.parse().ok()),
+        Phase::Injecting => before_capturing(),
+        Phase::Capturing => parse(&status.expires_at),
         Phase::Restoring => {
             let conditions = status.conditions.iter();
             let ended = conditions.filter(|one| one.type_ == ConditionType::Capturing.name() && one.status == "False");
-            ended.map(|one| one.last_transition_time.0).next()
+            let ended = ended.map(|one| one.last_transition_time.0).next();
+            ended.or_else(before_capturing)
         }
         _ => None,
     };
@@ -328,6 +337,23 @@ mod tests {
             .filter(|block| !block[0].contains("_duration_"))
             .for_each(|block| block.sort_unstable());
         blocks.concat().join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION")
+    }
+
+    #[test]
+    fn a_session_that_was_deleted_while_the_flag_went_in_gets_overdue() {
+        let now = "2026-01-01T01:00:00Z".parse().expect("a time");
+        let injection = json!({"uid": "w", "deadline": "2026-01-01T00:59:00Z", "container": "main",
+            "variable": "JAVA_TOOL_OPTIONS", "appended": "-Djavax.net.debug=ssl", "entryCreated": true, "listCreated": true,
+            "sha256Written": "00"});
+        for phase in ["Injecting", "Restoring"] {
+            let mut session = session(&json!({"phase": phase, "injection": injection}));
+            assert_eq!(overdue(&session, now), 60, "{phase}");
+            session.metadata.deletion_timestamp =
+                serde_json::from_value(json!("2026-01-01T00:50:00Z")).expect("a time");
+            assert_eq!(overdue(&session, now), 600, "{phase}");
+        }
+        let untouched = session(&json!({"phase": "Injecting"}));
+        assert_eq!(overdue(&untouched, now), 0);
     }
 
     #[test]

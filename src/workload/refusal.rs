@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Container;
 
 use super::environment::Obstacle;
-use super::record::{RecordOwner, SessionReference};
+use super::record::{ANNOTATION, RecordOwner, SessionReference};
 use super::view::{Place, Workload};
 use crate::session::TargetKind;
 
@@ -51,9 +51,25 @@ impl Refusal {
 /// Refuses a workload that cannot be the source of any change: another session's, or one that is going.
 pub(super) fn unless_free(workload: &Workload, session_uid: &str) -> Result<(), Refusal> {
     let title = workload.title();
-    if let Some(Ok(record)) = workload.record()
-        && record.session.uid != session_uid
-    {
+    let record = match workload.record() {
+        // It may be of a newer version, with a flag in the template that it alone tells how to take out.
+        Some(Err(error)) => {
+            return Err(Refusal::permanent(
+                "RecordUnreadable",
+                format!(
+                    "{title} bears the annotation {ANNOTATION}, which cannot be read: {error}. Where the template still carries a \
+                     flag (-Djavax.net.debug=…), take that out by hand; then remove the annotation (kubectl annotate \
+                     --namespace {} {} {} {ANNOTATION}-) and create a new session.",
+                    workload.metadata.namespace.as_deref().unwrap_or_default(),
+                    workload.kind.to_string().to_lowercase(),
+                    workload.metadata.name.as_deref().unwrap_or_default(),
+                ),
+            ));
+        }
+        Some(Ok(record)) => Some(record),
+        None => None,
+    };
+    if let Some(record) = record.filter(|record| record.session.uid != session_uid) {
         let SessionReference { namespace, name, .. } = &record.session;
         let message = match record.owner {
             RecordOwner::Operator => format!(

@@ -139,7 +139,7 @@ fn what_an_uninstallation_cannot_restore_keeps_the_release() {
         assert!(!refused.succeeded);
         let remains = refused.text();
         for part in [
-            "these sessions have not ended within 5s",
+            "these are not restored within 5s",
             &format!("{}/session: Capturing, Deployment \"orders\"", scenario.namespace),
             "by hand: ",
             "--no-hooks",

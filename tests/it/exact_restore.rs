@@ -511,6 +511,13 @@ fn controllers_that_would_not_bring_the_flag_to_every_pod_are_refused() {
 }
 
 #[test]
+fn an_annotation_that_is_no_record_is_not_written_over() {
+    let mut object = deployment(None, None);
+    object["metadata"]["annotations"] = json!({"tlsdebug.io/injection": "{\"of\": \"a later version\"}"});
+    assert_eq!(refused(&object, None), "RecordUnreadable");
+}
+
+#[test]
 fn a_workload_of_another_session_is_in_use() {
     let during = injected(&deployment(None, None), VARIABLE);
     assert_eq!(refused(&during, None), "TargetInUse");

@@ -131,7 +131,7 @@ async fn drain(client: &Client, settings: &Settings) -> Result<usize, Error> {
         if Instant::now() + LOOK >= deadline {
             break;
         }
-        sleep(pause.min(deadline - Instant::now() - LOOK / 2)).await;
+        sleep(pause.min(deadline.saturating_duration_since(Instant::now() + LOOK / 2))).await;
     }
     let left = last.unwrap_or_default();
     let list = left.to_string();
@@ -160,9 +160,10 @@ impl Left {
                 Ok(all) => self
                     .sessions
                     .extend(all.into_iter().filter(|session| !has_ended(session))),
-                Err(error) => self
-                    .errors
-                    .push(format!("cannot list the sessions in {}: {error}", place(scope))),
+                Err(error) => self.errors.push(format!(
+                    "cannot list the sessions in {}: {error}",
+                    place(scope.as_ref())
+                )),
             }
         }
         for session in self.sessions.iter().filter(|session| !session.spec.stop) {
@@ -170,7 +171,7 @@ impl Left {
             let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), &namespace);
             let stop = Builder::default().add(&["spec", "stop"], true).build();
             match answer(async { existing(act::write(&sessions, &name, stop).await) }).await {
-                Ok(_) => *stopped += 1,
+                Ok(()) => *stopped += 1,
                 Err(error) => self
                     .errors
                     .push(format!("cannot stop session {namespace}/{name}: {error}")),
@@ -181,7 +182,7 @@ impl Left {
                 for kind in KINDS {
                     if let Err(error) = self.look_at_workloads(client, scope.as_deref(), kind).await {
                         self.errors
-                            .push(format!("cannot list the {kind}s in {}: {error}", place(scope)));
+                            .push(format!("cannot list the {kind}s in {}: {error}", place(scope.as_ref())));
                     }
                 }
             }
@@ -234,8 +235,8 @@ async fn answer<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
     }
 }
 
-fn place(scope: &Option<String>) -> String {
-    scope.as_ref().map_or_else(
+fn place(scope: Option<&String>) -> String {
+    scope.map_or_else(
         || "all namespaces".to_owned(),
         |namespace| format!("namespace {namespace:?}"),
     )

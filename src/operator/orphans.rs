@@ -88,7 +88,7 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
         }
         let rest = if is_clean {
             tokio::time::sleep(SHORTEST_PAUSE).await;
-            BETWEEN_SWEEPS - SHORTEST_PAUSE
+            BETWEEN_SWEEPS.saturating_sub(SHORTEST_PAUSE)
         } else {
             pause
         };

@@ -90,8 +90,14 @@ impl Lives {
         if is_folded || self.kept.iter().any(is_known) {
             return None;
         }
+        let stored = self.stored.pods.iter();
+        let known_gaps = stored
+            .filter(|life| (life.uid.as_str(), life.restarts) == (uid, restarts))
+            .map(|life| life.gaps)
+            .sum();
         let missed = self.missed(uid, restarts);
-        let state = Arc::new(Mutex::new(State::new(Diagnoser::new(pod), pod, missed)));
+        let state = State::new(Diagnoser::new(pod), pod, missed, known_gaps);
+        let state = Arc::new(Mutex::new(state));
         self.kept.push(Life {
             uid: uid.to_owned(),
             restarts,
@@ -350,6 +356,18 @@ mod tests {
         live(&mut lives, "p-2", 2);
         let gaps: Vec<_> = lives.captured().pods.iter().map(|pod| pod.gaps).collect();
         assert_eq!(gaps, [0, 0, 1, 0, 2]);
+    }
+
+    #[test]
+    fn gaps_that_an_earlier_operator_found_stay_when_the_log_is_read_again() {
+        let mut first = Lives::default();
+        live(&mut first, "p", 2);
+        let before = status(first.captured());
+        let mut next = Lives::new(Some(&before));
+        live(&mut next, "p", 2);
+        live(&mut next, "p", 4);
+        let gaps: Vec<_> = next.captured().pods.iter().map(|pod| pod.gaps).collect();
+        assert_eq!(gaps, [2, 1]);
     }
 
     #[test]

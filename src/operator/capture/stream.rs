@@ -7,14 +7,18 @@ use futures::{AsyncBufRead, AsyncReadExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::LogParams;
+use tokio::time::Instant;
 
 use super::Shared;
 use super::lines::{Cutter, Judgement, Memory, split_timestamp};
 use crate::diagnosis::Diagnoser;
+use crate::operator::metrics::LogMetrics;
 use crate::operator::observe::pods::container_status;
 
 /// A stream of a running container that brings nothing for this long is opened anew.
 const SILENCE: Duration = Duration::from_mins(5);
+/// How long the pod's status may call a container running that has ended.
+const STATUS_LAG: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
@@ -38,19 +42,23 @@ pub struct State {
     pub diagnoser: Diagnoser,
     /// Stretches that could not be read.
     pub gaps: u64,
+    /// How many of them the metrics have.
+    counted_gaps: u64,
     memory: Memory,
     cutter: Cutter,
     has_ended: bool,
 }
 
 impl State {
-    /// Nothing read yet; `gaps` lives before it could not be read.
+    /// Nothing read yet. `missed` lives before it could not be read; of its own log an earlier operator could not read
+    /// `known_gaps`, and has counted them.
     #[must_use]
-    pub fn new(diagnoser: Diagnoser, pod: &str, gaps: u64) -> Self {
+    pub fn new(diagnoser: Diagnoser, pod: &str, missed: u64, known_gaps: u64) -> Self {
         Self {
             pod: pod.to_owned(),
             diagnoser,
-            gaps,
+            gaps: missed + known_gaps,
+            counted_gaps: known_gaps,
             memory: Memory::default(),
             cutter: Cutter::default(),
             has_ended: false,
@@ -111,16 +119,26 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.namespace);
     let mut retry = FIRST_RETRY;
     let mut was_opened = false;
-    let mut is_at_end = false;
+    let count_gaps = CountGaps {
+        state: &state,
+        metrics: &shared.metrics,
+    };
+    // When the stream closed that may have brought all of the log.
+    let mut closed: Option<Instant> = None;
     loop {
+        count_gaps.count();
         let now = now(&pods, &life, &shared.container).await;
         let (follow, previous) = match now {
-            Ok(Now::Running) => (true, false),
+            Ok(Now::Running) => {
+                // It closed before the log ended, and what is written now is lost should the pod go.
+                closed = closed.filter(|closed| closed.elapsed() < STATUS_LAG);
+                (true, false)
+            }
             Ok(Now::Ended) => (false, false),
             Ok(Now::Previous) => (false, true),
             Ok(Now::Gone) => {
                 // What was written since the stream broke went with the pod.
-                lock(&state).gaps += u64::from(!is_at_end);
+                lock(&state).gaps += u64::from(closed.is_none());
                 break;
             }
             Err(error) => {
@@ -143,10 +161,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             since_time,
             ..LogParams::default()
         };
-        let (lines, gaps) = {
-            let state = lock(&state);
-            (state.diagnoser.lines(), state.gaps)
-        };
+        let lines = lock(&state).diagnoser.lines();
         if std::mem::replace(&mut was_opened, true) {
             shared.metrics.reconnects.inc();
         }
@@ -158,7 +173,12 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                     Ok((later == Now::Previous) == previous && later != Now::Gone)
                 })
                 .await;
-                is_at_end = matches!(end, Ok(End::Closed));
+                closed = match end {
+                    Ok(End::Closed) => Some(Instant::now()),
+                    // Nothing of this life was in it.
+                    Ok(End::NotOurs) => closed,
+                    _ => None,
+                };
                 match end {
                     Ok(End::Limit) => break,
                     Ok(End::Closed) if !follow => break,
@@ -175,7 +195,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                     reason = status.message,
                     "the rest of the log cannot be read"
                 );
-                lock(&state).gaps += 1;
+                lock(&state).gaps += u64::from(closed.is_none());
                 break;
             }
             Err(error) => {
@@ -183,7 +203,6 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                 tracing::debug!(pod = life.pod, %error, "cannot open the log stream");
             }
         }
-        shared.metrics.gaps.inc_by(lock(&state).gaps - gaps);
         // A stream that brings nothing and closes is opened ever more slowly.
         if lock(&state).diagnoser.lines() > lines {
             retry = FIRST_RETRY;
@@ -192,6 +211,26 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     }
     lock(&state).finish();
     shared.news.notify_one();
+}
+
+/// Counts the gaps of a life, those of the last stretch when reading ends, in whatever way.
+struct CountGaps<'a> {
+    state: &'a Mutex<State>,
+    metrics: &'a LogMetrics,
+}
+
+impl CountGaps<'_> {
+    fn count(&self) {
+        let mut state = lock(self.state);
+        self.metrics.gaps.inc_by(state.gaps - state.counted_gaps);
+        state.counted_gaps = state.gaps;
+    }
+}
+
+impl Drop for CountGaps<'_> {
+    fn drop(&mut self) {
+        self.count();
+    }
 }
 
 /// What passes by itself is tried again without a word; a right has to be given.
@@ -293,6 +332,15 @@ async fn now(pods: &Api<Pod>, life: &Life, container: &str) -> kube::Result<Now>
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::AtomicU64;
+
+    use hyper::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
+    use tokio::sync::Notify;
+
     use super::*;
 
     /// The ClientHello and the failure of one handshake; between them, on the same thread, lines are lost.
@@ -302,7 +350,7 @@ mod tests {
         let (hello, rest) = log.split_at(log.find("|Consuming ServerHello").expect("an answer"));
         let (hello, answer) = hello.rsplit_once('\n').expect("a record");
         let rest = format!("{answer}{rest}");
-        let mut state = State::new(Diagnoser::new("orders"), "orders", 0);
+        let mut state = State::new(Diagnoser::new("orders"), "orders", 0, 0);
         for (minute, text) in [hello, &rest].into_iter().enumerate() {
             let State {
                 memory,
@@ -323,6 +371,82 @@ mod tests {
         assert_eq!(
             report.findings[0].peer.server_name, None,
             "whose it is went with the lines that are lost"
+        );
+    }
+
+    /// Follows the log of a container that the API server calls what `states` say, one after the other, and that is gone
+    /// then. Its log can be read once and ends then; afterwards the API server answers with `refusal`. Returns the gaps,
+    /// and how many of them are counted.
+    async fn gaps_of(states: Vec<serde_json::Value>, refusal: u16) -> (u64, u64) {
+        let (states, logs) = (
+            Mutex::new(states.into_iter()),
+            Mutex::new(Some("2026-11-25T10:00:00Z a\n")),
+        );
+        let server = Arc::new((states, logs));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let failure = |code: u16| {
+                let reason = if code == 404 { "NotFound" } else { "Other" };
+                (
+                    code,
+                    json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason}).to_string(),
+                )
+            };
+            let (code, body) = if request.uri().path().ends_with("/log") {
+                let text = server.1.lock().expect("no panic").take();
+                text.map_or_else(|| failure(refusal), |text| (200, text.to_owned()))
+            } else {
+                let state = server.0.lock().expect("no panic").next();
+                let pod = |state| {
+                    let container = json!({"name": "main", "restartCount": 0, "state": state, "image": "", "imageID": "",
+                        "ready": true});
+                    json!({"metadata": {"name": "orders", "uid": "u"}, "status": {"containerStatuses": [container]}})
+                };
+                state.map_or_else(|| failure(404), |state| (200, pod(state).to_string()))
+            };
+            let response = Response::builder().status(code).body(Body::from(body.into_bytes()));
+            std::future::ready(Ok::<_, Infallible>(response.expect("a response")))
+        });
+        let shared = Arc::new(Shared {
+            client: Client::new(service, "demo"),
+            namespace: "demo".to_owned(),
+            container: "main".to_owned(),
+            news: Notify::new(),
+            bytes: AtomicU64::new(0),
+            limit: u64::MAX,
+            metrics: LogMetrics::default(),
+            lives: Mutex::default(),
+            unreadable: Mutex::default(),
+        });
+        let life = Life {
+            pod: "orders".to_owned(),
+            uid: "u".to_owned(),
+            restarts: 0,
+        };
+        let state = Arc::new(Mutex::new(State::new(Diagnoser::new("orders"), "orders", 1, 2)));
+        follow(shared.clone(), life, state.clone()).await;
+        assert_eq!(lock(&state).diagnoser.lines(), 1);
+        let gaps = lock(&state).gaps - 3;
+        (gaps, shared.metrics.gaps.get() - 1)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_goes_on_after_its_stream_has_closed_has_a_gap() {
+        let running = || json!({"running": {}});
+        let ended = || json!({"terminated": {"exitCode": 0}});
+        // The first two looks are those around the opening of the stream.
+        let going_on = |looks: usize| (0..looks + 2).map(|_| running()).collect::<Vec<_>>();
+        assert_eq!(gaps_of(going_on(12), 500).await, (1, 1), "it was running all the time");
+        assert_eq!(
+            gaps_of(going_on(2), 500).await,
+            (0, 0),
+            "it may have ended with its stream"
+        );
+        let then_ended = |looks| [going_on(looks), vec![ended()]].concat();
+        assert_eq!(gaps_of(then_ended(12), 400).await, (1, 1));
+        assert_eq!(
+            gaps_of(then_ended(1), 400).await,
+            (0, 0),
+            "its log went after it was read"
         );
     }
 }

@@ -20,7 +20,10 @@ use crate::session::TargetKind;
 /// The oldest Kubernetes that the chart installs on: ValidatingAdmissionPolicy is there from it on.
 const OLDEST: u32 = 30;
 const OPERATOR: &str = "app.kubernetes.io/name=tlsdebug";
-const INSTALL: &str = "helm upgrade --install tlsdebug charts/tlsdebug --namespace tlsdebug --create-namespace";
+const INSTALL: &str = "helm upgrade --install tlsdebug charts/tlsdebug --namespace tlsdebug --create-namespace \
+                       --set image.repository=REGISTRY/tlsdebug";
+/// Keeps what the release was installed with.
+const UPGRADE: &str = "helm upgrade tlsdebug charts/tlsdebug --namespace tlsdebug --reuse-values";
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -186,7 +189,7 @@ async fn policy(cluster: &Cluster) -> Result<Check, Problem> {
         Ok(true) => Ok(Check::fine(format!("admission policy {name}"))),
         Ok(false) => Ok(Check::missing(
             format!("admission policy {name}, or its binding, is not there or denies nothing"),
-            format!("{INSTALL} --set admissionPolicy.enabled=true   (by an administrator)"),
+            format!("{UPGRADE} --set admissionPolicy.enabled=true   (by an administrator)"),
         )),
         Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Check::unknown(
             "admission policy: you may not read it",

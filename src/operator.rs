@@ -13,6 +13,7 @@ pub mod context;
 pub mod drain;
 pub mod events;
 pub mod lease;
+mod listing;
 pub mod metrics;
 pub mod observe;
 pub mod orphans;

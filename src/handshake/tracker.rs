@@ -126,8 +126,7 @@ impl Tracker {
 
     /// An exception without an alert beside it.
     fn exception(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
-        let first = thrown.chain.first();
-        let message = first.map(|link| link.message.clone()).unwrap_or_default();
+        let message = thrown.message();
         let alert = peers_alert(&message).map(str::to_owned);
         let failure = Failure {
             received: alert.is_some(),
@@ -393,11 +392,7 @@ impl Tracker {
         if known {
             return false;
         }
-        let message = thrown
-            .chain
-            .first()
-            .map(|link| link.message.clone())
-            .unwrap_or_default();
+        let message = thrown.message();
         let index = self.begin(None, origin);
         let handshake = &mut self.followed[index];
         handshake.failure = Some(Failure {
@@ -415,11 +410,7 @@ impl Tracker {
         let Some(index) = self.here(origin, Outcome::Succeeded) else {
             return false;
         };
-        let message = thrown
-            .chain
-            .first()
-            .map(|link| link.message.clone())
-            .unwrap_or_default();
+        let message = thrown.message();
         let failure = Failure {
             alert: None,
             received: false,

@@ -231,6 +231,12 @@ pub struct ThrownBy {
 }
 
 impl Thrown {
+    /// The outermost message; empty where there is none.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.chain.first().map(|link| link.message.clone()).unwrap_or_default()
+    }
+
     /// Whether any message of the chain holds this text.
     #[must_use]
     pub fn says(&self, text: &str) -> bool {

@@ -652,11 +652,7 @@ fn failure(alert: Option<String>, thrown: Thrown) -> Kind {
     match alert {
         Some(alert) => Kind::Fatal {
             alert,
-            message: thrown
-                .chain
-                .first()
-                .map(|link| link.message.clone())
-                .unwrap_or_default(),
+            message: thrown.message(),
             thrown,
         },
         None => Kind::Exception(thrown),

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kube::api::ListParams;
-use kube::core::DynamicObject;
 use kube::{Api, Client, ResourceExt};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::act;
+use super::listing::{KINDS, answer, each_page};
 use super::observe::{existing, resource};
 use crate::session::{Phase, TLSDebugSession, TargetKind};
 use crate::workload::patch::Builder;
@@ -27,8 +27,6 @@ const LOOK_AT_WORKLOADS: Duration = Duration::from_secs(5);
 const LAST_LOOKS: Duration = Duration::from_secs(10);
 /// Within this an answer to one request has to come.
 const LONGEST: Duration = Duration::from_secs(10);
-/// The kinds whose template is changed. A clone goes with its session by itself.
-const KINDS: [TargetKind; 3] = [TargetKind::Deployment, TargetKind::StatefulSet, TargetKind::DaemonSet];
 
 /// What an administrator can set.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -156,7 +154,7 @@ impl Left {
                 None => Api::all(client.clone()),
             };
             let all = async { existing(sessions.list(&ListParams::default()).await.map(|list| list.items)) };
-            match answer(all).await {
+            match answer(LONGEST, all).await {
                 Ok(all) => self
                     .sessions
                     .extend(all.into_iter().filter(|session| !has_ended(session))),
@@ -170,7 +168,8 @@ impl Left {
             let (namespace, name) = (session.namespace().unwrap_or_default(), session.name_any());
             let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), &namespace);
             let stop = Builder::default().add(&["spec", "stop"], true).build();
-            match answer(async { existing(act::write(&sessions, &name, stop).await) }).await {
+            let written = async { existing(act::write(&sessions, &name, stop).await) };
+            match answer(LONGEST, written).await {
                 Ok(()) => *stopped += 1,
                 Err(error) => self
                     .errors
@@ -195,23 +194,16 @@ impl Left {
         scope: Option<&str>,
         kind: TargetKind,
     ) -> Result<(), String> {
-        let resource = resource(kind);
-        let workloads: Api<DynamicObject> = match scope {
-            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
-        };
-        let mut page = ListParams::default().limit(500);
-        loop {
-            let list = answer(workloads.list_metadata(&page)).await?;
-            for object in list.items {
+        let Self { sessions, changes, .. } = self;
+        each_page(client, scope, &resource(kind), LONGEST, |page| {
+            for object in page {
                 if let Some(Ok(record)) = Record::of(&object.metadata)
-                    && !self
-                        .sessions
+                    && !sessions
                         .iter()
                         .any(|session| session.uid().as_ref() == Some(&record.session.uid))
                 {
                     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                    self.changes.push(Change {
+                    changes.push(Change {
                         namespace,
                         kind,
                         name,
@@ -219,19 +211,8 @@ impl Left {
                     });
                 }
             }
-            match list.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page = page.continue_token(&token),
-                None => return Ok(()),
-            }
-        }
-    }
-}
-
-/// A request may hang; the others must not wait for it.
-async fn answer<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
-    match timeout(LONGEST, request).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("the API server has not answered within {LONGEST:?}")),
+        })
+        .await
     }
 }
 

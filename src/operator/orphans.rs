@@ -19,6 +19,7 @@ use kube::{Api, Client, ResourceExt};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 
+use super::listing::{KINDS, each_page};
 use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
 use super::pulse::Pulse;
@@ -45,8 +46,6 @@ const ATTEMPTS: usize = 12;
 /// A request may hang; the other workloads must not wait for it.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The kinds whose template a session changes. A clone goes with its session by itself.
-const KINDS: [TargetKind; 3] = [TargetKind::Deployment, TargetKind::StatefulSet, TargetKind::DaemonSet];
 const REVISIONS: [RevisionKind; 2] = [RevisionKind::ReplicaSet, RevisionKind::ControllerRevision];
 
 /// A workload: namespace, kind, name.
@@ -109,12 +108,18 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
 async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, pulse: &Pulse, count: &Counter) -> bool {
     let mut traces = Traces::default();
     for kind in KINDS {
-        let api = api(client, namespace, &observe::resource(kind));
-        each(api, pulse, |object| traces.see_workload(kind, &object)).await;
+        let resource = observe::resource(kind);
+        each(client, namespace, &resource, pulse, |object| {
+            traces.see_workload(kind, &object);
+        })
+        .await;
     }
     for kind in REVISIONS.into_iter().filter(|_| with_revisions) {
-        let api = api(client, namespace, &observe::revisions::resource(kind));
-        each(api, pulse, |object| traces.see_revision(&object)).await;
+        let resource = observe::revisions::resource(kind);
+        each(client, namespace, &resource, pulse, |object| {
+            traces.see_revision(&object);
+        })
+        .await;
     }
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
@@ -213,37 +218,24 @@ pub async fn left_on(client: &Client, key: &Key) -> kube::Result<Option<Left>> {
     Ok(Some(Left { traces, unreadable }))
 }
 
-fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<Object> {
-    match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
-        None => Api::all_with(client.clone(), resource),
-    }
-}
-
-/// Shows all objects, page by page, so that those of a large cluster are never in memory at once. What cannot be listed is
-/// logged, and tried again with the next sweep.
-async fn each(api: Api<Object>, pulse: &Pulse, mut see: impl FnMut(Object)) {
-    let mut page = ListParams::default().limit(500);
-    loop {
+/// Shows all objects of a kind. What cannot be listed is logged, and looked at by the next sweep.
+async fn each(
+    client: &Client,
+    namespace: Option<&str>,
+    resource: &ApiResource,
+    pulse: &Pulse,
+    mut see: impl FnMut(Object),
+) {
+    pulse.beat();
+    let seen = each_page(client, namespace, resource, LONGEST, |page| {
         pulse.beat();
-        let list = match tokio::time::timeout(LONGEST, api.list(&page)).await {
-            Ok(Ok(list)) => list,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "cannot look for what sessions that are gone have left; will try again");
-                return;
-            }
-            Err(_) => {
-                tracing::warn!(
-                    "the API server does not answer; will look again for what sessions that are gone have left"
-                );
-                return;
-            }
-        };
-        list.items.into_iter().for_each(&mut see);
-        match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => return,
-        }
+        page.into_iter().for_each(&mut see);
+    });
+    if let Err(error) = seen.await {
+        tracing::warn!(
+            error,
+            "cannot look for what sessions that are gone have left; will try again"
+        );
     }
 }
 

@@ -9,9 +9,11 @@ mod workload;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Phase, TLSDebugSessionStatus, TargetKind};
 
 use crate::support::Scenario;
+use crate::support::sessions::has_condition;
 use crate::support::snapshot::Snapshot;
 use crate::support::table;
 use crate::support::workloads::{deployment, literal, of_kind};
@@ -90,6 +92,17 @@ impl<'a> Matrix<'a> {
             assert!(begin.elapsed() < 3 * LATEST, "waited in vain for {session} to capture");
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
+    }
+
+    /// Stops the session and waits for the template: when it was stopped, and how long that took.
+    async fn stopped(&self, session: &str) -> (Instant, Duration) {
+        let begin = Instant::now();
+        self.scenario.stop_session(session);
+        let restored = |status: &_| has_condition(status, ConditionType::TemplateRestored, "True", "TemplateRestored");
+        self.scenario
+            .status_with(session, "the template to be restored", restored)
+            .await;
+        (begin, begin.elapsed())
     }
 
     /// Ends the session and waits until it is over and let go; then the workload has to be what it was.

@@ -6,11 +6,9 @@ use std::time::Instant;
 
 use kube::ResourceExt;
 use serde_json::json;
-use tlsdebug::session::conditions::ConditionType;
 use tlsdebug::session::{Phase, TargetKind};
 
 use super::{Ending, LATEST, Lived, Matrix, note};
-use crate::support::sessions::has_condition;
 use crate::support::workloads::{deployment, literal};
 use crate::support::{Scenario, kubectl, scenario, table};
 
@@ -115,13 +113,7 @@ fn node_is_lost() {
                 node.contains("NotReady").then_some(())
             })
             .await;
-        let begin = Instant::now();
-        scenario.stop_session("session");
-        let restored = |status: &_| has_condition(status, ConditionType::TemplateRestored, "True", "TemplateRestored");
-        scenario
-            .status_with("session", "the template to be restored", restored)
-            .await;
-        let template = begin.elapsed();
+        let (begin, template) = matrix.stopped("session").await;
         signal("kubelet", "CONT");
         let lived = Lived {
             template,

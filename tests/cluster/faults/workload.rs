@@ -21,13 +21,7 @@ async fn matrix(scenario: &Scenario) -> Matrix<'_> {
 /// nothing of the session is what is asked for.
 async fn ends_after(matrix: &Matrix<'_>, mend: impl AsyncFnOnce()) -> Lived {
     let scenario = matrix.scenario;
-    let begin = Instant::now();
-    scenario.stop_session("session");
-    let restored = |status: &_| has_condition(status, ConditionType::TemplateRestored, "True", "TemplateRestored");
-    scenario
-        .status_with("session", "the template to be restored", restored)
-        .await;
-    let template = begin.elapsed();
+    let (begin, template) = matrix.stopped("session").await;
     assert!(template <= LATEST && !scenario.has_flag("orders").await);
     mend().await;
     let lived = Lived {

@@ -1,6 +1,5 @@
 //! The forms in which a report is printed.
 
-use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
@@ -36,12 +35,14 @@ pub(super) fn print(
 }
 
 /// Prints a line. See [`write`].
-pub(super) fn say(line: impl Display) {
+#[cfg(feature = "plugin")]
+pub(super) fn say(line: impl std::fmt::Display) {
     write(format_args!("{line}\n"));
 }
 
 /// Prints a text as it is. Whoever closes a pipe has read enough; another fault is said on standard error.
-pub(super) fn write(text: impl Display) {
+#[cfg(feature = "plugin")]
+pub(super) fn write(text: impl std::fmt::Display) {
     let mut out = io::stdout().lock();
     match write!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -55,7 +56,8 @@ pub(super) fn write(text: impl Display) {
 }
 
 /// Prints a line on standard error, where anybody reads that.
-pub(super) fn warn(line: impl Display) {
+#[cfg(feature = "plugin")]
+pub(super) fn warn(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 

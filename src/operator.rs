@@ -20,6 +20,7 @@ pub mod orphans;
 pub mod plan;
 pub mod pulse;
 pub mod reconcile;
+pub mod rights;
 pub mod settings;
 pub mod watch;
 
@@ -139,8 +140,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let controllers = futures::future::join_all(controllers);
     let pulse = context.pulses.add("sweep", LONGEST_SWEEP_TURN);
     let namespaces = settings.watch_namespaces.clone();
-    let (gone, count) = (&context.gone_unfinished, &context.metrics.orphans);
-    let sweep = orphans::sweep_forever(client, namespaces, pulse, gone, count);
+    let (gone, metrics) = (&context.gone_unfinished, &context.metrics);
+    let sweep = orphans::sweep_forever(client, namespaces, pulse, gone, metrics);
     let result = tokio::select! {
         () = sweep => Ok(()),
         _ = controllers => Ok(()),

@@ -1,10 +1,11 @@
 # Steps with their times, for scripts to source. `step NAME COMMAND…` runs a command, shows that it runs, and on failure
-# prints the end of its output.
+# prints the end of its output; what failed tests said is kept in steps_panics for the end of the report.
 # shellcheck shell=bash
 
 steps_log=$(mktemp -d)
 trap 'rm -rf "$steps_log"' EXIT
 steps_done=()
+steps_panics=()
 
 seconds_since() { # the time that EPOCHREALTIME was, in seconds with one decimal
 	awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN {printf "%.1f", to - from}'
@@ -22,6 +23,7 @@ step() {
 		printf 'failed after %s s\n' "$(seconds_since "$start")"
 		steps_done+=("FAILED  $name ($(seconds_since "$start") s)")
 		tail -n "${STEP_LINES:-60}" "$log" >&2
+		mapfile -t -O "${#steps_panics[@]}" steps_panics < <(grep -A 4 'panicked at' "$log" | cut -c -600 | head -n 60)
 	fi
 	return "$status"
 }

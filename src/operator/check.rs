@@ -6,8 +6,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::ListParams;
 use kube::{Api, Client};
 
-use super::Settings;
-use super::observe;
+use super::rights::{self, OF_OPERATOR};
+use super::{Settings, observe};
 use crate::session::TLSDebugSession;
 
 /// A lease that was not renewed for so long is nobody's.
@@ -21,11 +21,19 @@ pub async fn missing(client: &Client, settings: &Settings, now: Timestamp) -> Ve
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
+        let place = namespace.as_ref().map_or_else(
+            || "all namespaces".to_owned(),
+            |namespace| format!("namespace {namespace:?}"),
+        );
+        match rights::missing(client, namespace.as_deref(), &OF_OPERATOR).await {
+            Ok(rights) if rights.is_empty() => {}
+            Ok(rights) => missing.push(format!(
+                "its ServiceAccount may not in {place}: {}. The chart's roles (rbac.create) give it that",
+                rights.join("; ")
+            )),
+            Err(error) => missing.push(format!("cannot ask what it may do in {place}: {error}")),
+        }
         if let Err(error) = sessions.list(&ListParams::default().limit(1)).await {
-            let place = namespace.map_or_else(
-                || "all namespaces".to_owned(),
-                |namespace| format!("namespace {namespace:?}"),
-            );
             missing.push(format!(
                 "cannot list TLSDebugSessions in {place}: {error}. The chart installs the definition (crds.install) and the \
                  roles (rbac.create)"

@@ -105,6 +105,15 @@ impl Metrics {
             Action::Undo(_) => "restore",
             _ => "session",
         };
+        self.refused_write(write, reason);
+    }
+
+    /// Counts a restoration that the API server refused where no session is left to say it.
+    pub(super) fn restoration_refused(&self, reason: &str) {
+        self.refused_write("restore", reason);
+    }
+
+    fn refused_write(&self, write: &str, reason: &str) {
         self.refused
             .get_or_create(&[("write", write.to_owned()), ("reason", reason.to_owned())])
             .inc();

@@ -20,6 +20,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 
 use super::listing::{KINDS, each_page};
+use super::metrics::Metrics;
 use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
 use super::pulse::Pulse;
@@ -69,8 +70,8 @@ struct Traces {
 }
 
 /// Looks for what was left behind and takes it back, for ever, and at once when told that a session is `gone`. `namespaces`:
-/// those that are watched, all when empty. `count` goes up with each template that is put back.
-pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, gone: &Notify, count: &Counter) {
+/// those that are watched, all when empty. `metrics` tell of each template that is put back, and of each refusal.
+pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse, gone: &Notify, metrics: &Metrics) {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
     } else {
@@ -83,7 +84,7 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
         let with_revisions = is_expected || number % SWEEPS_OF_REVISIONS == 0;
         let mut is_clean = true;
         for scope in &scopes {
-            is_clean &= sweep(&client, *scope, with_revisions, &pulse, count).await;
+            is_clean &= sweep(&client, *scope, with_revisions, &pulse, metrics).await;
         }
         let rest = if is_clean {
             tokio::time::sleep(SHORTEST_PAUSE).await;
@@ -105,7 +106,13 @@ pub async fn sweep_forever(client: Client, namespaces: Vec<String>, pulse: Pulse
 
 /// One sweep. Returns whether nothing is left that it could not finish. What cannot be listed keeps nothing else from being
 /// put right.
-async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, pulse: &Pulse, count: &Counter) -> bool {
+async fn sweep(
+    client: &Client,
+    namespace: Option<&str>,
+    with_revisions: bool,
+    pulse: &Pulse,
+    metrics: &Metrics,
+) -> bool {
     let mut traces = Traces::default();
     for kind in KINDS {
         let resource = observe::resource(kind);
@@ -123,18 +130,19 @@ async fn sweep(client: &Client, namespace: Option<&str>, with_revisions: bool, p
     }
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
-        let finish = async {
+        let finish = async |hindrance: &mut _| {
             if is_orphan(client, key, found, Timestamp::now()).await? {
-                take_back(client, key, &found.record, count, &mut None).await
+                take_back(client, key, &found.record, &metrics.orphans, hindrance).await
             } else {
                 Ok(true)
             }
         };
-        is_clean &= logged(key, finish).await;
+        is_clean &= told(key, metrics, finish).await;
         pulse.beat();
     }
     for key in &traces.owned {
-        is_clean &= logged(key, give_back(client, key, &mut None)).await;
+        let finish = async |hindrance: &mut _| give_back(client, key, hindrance).await;
+        is_clean &= told(key, metrics, finish).await;
         pulse.beat();
     }
     is_clean
@@ -286,11 +294,23 @@ async fn is_orphan(client: &Client, (namespace, ..): &Key, found: &Found, now: T
     observe::is_gone(client, namespace, &record.session).await
 }
 
-/// Whether all was done; what went wrong is logged, and the next sweep tries again.
-async fn logged((namespace, kind, name): &Key, work: impl Future<Output = kube::Result<bool>>) -> bool {
-    match tokio::time::timeout(LONGEST, work).await {
+/// Whether all was done; what went wrong is logged and counted, and the next sweep tries again.
+async fn told(
+    (namespace, kind, name): &Key,
+    metrics: &Metrics,
+    work: impl AsyncFnOnce(&mut Option<Hindrance>) -> kube::Result<bool>,
+) -> bool {
+    let mut hindrance = None;
+    let outcome = tokio::time::timeout(LONGEST, work(&mut hindrance)).await;
+    if let Some(Hindrance::Refused(_)) = hindrance {
+        metrics.restoration_refused("PatchRejected");
+    }
+    match outcome {
         Ok(Ok(is_done)) => is_done,
         Ok(Err(error)) => {
+            if matches!(&error, kube::Error::Api(status) if status.is_forbidden()) {
+                metrics.restoration_refused("Forbidden");
+            }
             tracing::warn!(%kind, name, namespace, %error, "cannot take back what a session that is gone has left");
             false
         }

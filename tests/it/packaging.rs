@@ -1,8 +1,11 @@
 //! What is said in several files is said alike.
 
+use std::collections::BTreeSet;
 use std::{fs, path::Path};
 
+use serde::Deserialize;
 use serde_json::Value;
+use tlsdebug::operator::rights::OF_OPERATOR;
 use tlsdebug::session::TLSDebugSession;
 
 fn read(file: &str) -> String {
@@ -57,4 +60,40 @@ fn sessions_that_are_shown_are_sessions() {
     let notes = session_in(&read("charts/tlsdebug/templates/NOTES.txt"), "  ");
     assert_eq!(notes.spec.duration, "10m");
     session_in(&read("examples/session.yaml"), "");
+}
+
+#[test]
+fn the_check_asks_for_the_rights_that_the_chart_gives() {
+    let rights = |group: &str, resource: &str, verbs: Vec<&str>| -> Vec<String> {
+        verbs.iter().map(|verb| format!("{group} {resource} {verb}")).collect()
+    };
+    let asked: BTreeSet<String> = OF_OPERATOR
+        .iter()
+        .flat_map(|right| rights(right.group, &right.name(), right.verbs.to_vec()))
+        .collect();
+
+    let rendered = read("tests/chart/default.yaml");
+    let role = serde_norway::Deserializer::from_str(&rendered)
+        .map(|document| Value::deserialize(document).expect("YAML"))
+        .find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "release-tlsdebug")
+        .expect("the operator's role");
+    let texts = |list: &Value| -> Vec<String> { serde_json::from_value(list.clone()).expect("texts") };
+    let mut given = BTreeSet::new();
+    for rule in role["rules"].as_array().expect("rules") {
+        let verbs = texts(&rule["verbs"]);
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                given.extend(rights(&group, &resource, verbs.iter().map(String::as_str).collect()));
+            }
+        }
+    }
+    let of_some_sessions = [
+        " pods delete",
+        "admissionregistration.k8s.io validatingadmissionpolicies get",
+        "admissionregistration.k8s.io validatingadmissionpolicybindings get",
+    ];
+    for right in of_some_sessions {
+        assert!(given.remove(right), "{right:?} is not in {given:?}");
+    }
+    assert_eq!(asked, given);
 }

@@ -27,7 +27,9 @@ const UPGRADE: &str = "helm upgrade tlsdebug charts/tlsdebug --namespace tlsdebu
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 nothing is missing, 1 something is, 2 the cluster does not answer.")]
+#[command(
+    after_help = "Exit codes: 0 nothing is missing as far as you may look, 1 something is, 2 the cluster does not answer."
+)]
 pub(in crate::cli) struct Doctor {
     #[command(flatten)]
     connection: Connection,
@@ -134,10 +136,19 @@ async fn operators(cluster: &Cluster) -> Result<Vec<Check>, Problem> {
         let mend = format!("{INSTALL}   (by an administrator); {} run needs none", program());
         return Ok(vec![Check::missing(what, mend)]);
     }
-    Ok(list
-        .iter()
-        .map(|deployment| operator(deployment, &cluster.namespace))
-        .collect())
+    Ok(of_interest(&list, &cluster.namespace))
+}
+
+/// Operators that serve other namespaces matter only where none serves this one.
+fn of_interest(list: &[Deployment], namespace: &str) -> Vec<Check> {
+    let (serving, others): (Vec<_>, Vec<_>) = list.iter().partition(|one| serves(one, namespace));
+    let of_interest = if serving.is_empty() { others } else { serving };
+    of_interest.into_iter().map(|one| operator(one, namespace)).collect()
+}
+
+fn serves(deployment: &Deployment, namespace: &str) -> bool {
+    let watched = watched(deployment);
+    watched.is_empty() || watched.iter().any(|watched| watched == namespace)
 }
 
 fn operator(deployment: &Deployment, namespace: &str) -> Check {
@@ -152,13 +163,13 @@ fn operator(deployment: &Deployment, namespace: &str) -> Check {
         .as_ref()
         .and_then(|status| status.available_replicas)
         .unwrap_or_default();
-    let watched = watched(deployment);
     if available == 0 {
         Check::missing(
             format!("{what} has no available pod"),
             format!("kubectl describe pods --namespace {home} --selector {OPERATOR}"),
         )
-    } else if !watched.is_empty() && !watched.iter().any(|watched| watched == namespace) {
+    } else if !serves(deployment, namespace) {
+        let watched = watched(deployment);
         let all = [watched.as_slice(), &[namespace.to_owned()]].concat().join(",");
         Check::missing(
             format!(
@@ -281,5 +292,15 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(text(&checks));
+    }
+
+    #[test]
+    fn operators_of_other_namespaces_matter_only_where_none_serves_this_one() {
+        let of_others = deployment(1, &["operator", "--watch-namespaces=bank"]);
+        let of_all = deployment(1, &["operator"]);
+        let fine = Check::fine("operator 0.1.0 in namespace \"tools\"");
+        assert_eq!(of_interest(&[of_others.clone(), of_all], "demo"), [fine]);
+        let only_others = of_interest(&[of_others], "demo");
+        assert!(matches!(only_others[0].state, State::Missing { .. }), "{only_others:?}");
     }
 }

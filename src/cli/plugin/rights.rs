@@ -1,48 +1,10 @@
-//! What the user may do, as the API server's authorizer says.
-
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::Api;
-use kube::api::PostParams;
+//! What the user needs for each command.
 
 use super::connection::Cluster;
 use super::problem::Problem;
+use crate::operator::rights;
+pub(super) use crate::operator::rights::Right;
 use crate::session::TargetKind;
-
-/// A right in a namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Right {
-    group: &'static str,
-    resource: &'static str,
-    subresource: &'static str,
-    verbs: &'static [&'static str],
-}
-
-impl Right {
-    const fn of(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Self {
-        Self {
-            group,
-            resource,
-            subresource: "",
-            verbs,
-        }
-    }
-
-    const LOGS: Self = Self {
-        group: "",
-        resource: "pods",
-        subresource: "log",
-        verbs: &["get"],
-    };
-
-    fn name(self) -> String {
-        let subresource = if self.subresource.is_empty() {
-            String::new()
-        } else {
-            format!("/{}", self.subresource)
-        };
-        format!("{}{subresource}", self.resource)
-    }
-}
 
 /// For `start`, `watch`, `list`, `report` and `stop`.
 pub(super) const SESSIONS: [Right; 1] = [Right::of(
@@ -88,38 +50,9 @@ const fn resource(kind: TargetKind) -> &'static str {
 
 /// Those of `rights` that the user has not, such as `patch deployments`.
 pub(super) async fn missing(cluster: &Cluster, rights: &[Right]) -> Result<Vec<String>, Problem> {
-    let reviews = Api::<SelfSubjectAccessReview>::all(cluster.client.clone());
-    let mut missing = Vec::new();
-    for right in rights {
-        let mut verbs = Vec::new();
-        for verb in right.verbs {
-            let review = SelfSubjectAccessReview {
-                spec: SelfSubjectAccessReviewSpec {
-                    resource_attributes: Some(ResourceAttributes {
-                        namespace: Some(cluster.namespace.clone()),
-                        verb: Some((*verb).to_owned()),
-                        group: Some(right.group.to_owned()),
-                        resource: Some(right.resource.to_owned()),
-                        subresource: (!right.subresource.is_empty()).then(|| right.subresource.to_owned()),
-                        ..ResourceAttributes::default()
-                    }),
-                    ..SelfSubjectAccessReviewSpec::default()
-                },
-                ..SelfSubjectAccessReview::default()
-            };
-            let answer = reviews
-                .create(&PostParams::default(), &review)
-                .await
-                .map_err(|error| Problem::of("ask what you may do", &error))?;
-            if !answer.status.is_some_and(|status| status.allowed) {
-                verbs.push(*verb);
-            }
-        }
-        if !verbs.is_empty() {
-            missing.push(format!("{} {}", verbs.join(", "), right.name()));
-        }
-    }
-    Ok(missing)
+    rights::missing(&cluster.client, Some(&cluster.namespace), rights)
+        .await
+        .map_err(|error| Problem::of("ask what you may do", &error))
 }
 
 /// Refuses to begin what could not be brought to its end.

@@ -207,7 +207,7 @@ async fn serve(source: Source, context: Arc<Context>) {
     let sessions = writer.as_reader();
     let (vanished, scope) = (context.clone(), namespace.clone());
     let triggers = watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(watch::Reopening::default())
         .reflect(writer)
         // After the store has taken it in: a look that is still under way asks the store.
         .inspect_ok(move |event| match event {

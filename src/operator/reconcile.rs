@@ -21,6 +21,9 @@ use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
 /// may be cut off: the next look sees whether it went through.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
+/// The longest wait while the API server cannot be reached at all.
+const LONGEST_SILENT_WAIT: Duration = Duration::from_secs(4);
+
 /// One look at one session, which ends in time.
 pub async fn reconcile(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Result<Next> {
     let begin = Instant::now();
@@ -110,7 +113,11 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
 #[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
 pub fn on_error(session: Arc<TLSDebugSession>, error: &kube::Error, context: Arc<Context>) -> Next {
     context.metrics.errors.inc();
-    let wait = context.backoff(&session);
+    let wait = match error {
+        kube::Error::Api(_) => context.backoff(&session),
+        // Whoever does not answer is not hurt by being asked.
+        _ => context.backoff(&session).min(LONGEST_SILENT_WAIT),
+    };
     let advice = match error {
         kube::Error::Api(status) if status.is_forbidden() => {
             "the operator's ServiceAccount lacks a right of the chart's roles: helm upgrade gives it"

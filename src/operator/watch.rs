@@ -6,6 +6,8 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::reflector::ObjectRef;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::DefaultBackoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::task::AbortHandle;
@@ -21,6 +23,27 @@ use crate::workload::clone::SESSION_LABEL;
 const BETWEEN_WAKES: Duration = Duration::from_millis(250);
 /// Changes that are taken together, at most.
 const AT_ONCE: usize = 1024;
+
+/// The longest wait before a broken watch is opened again: what ends a session must be seen in time.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// The waits before a broken watch is opened again: those of client-go, up to [`LONGEST_WAIT`].
+#[derive(Default)]
+pub(super) struct Reopening(DefaultBackoff);
+
+impl Iterator for Reopening {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|wait| wait.min(LONGEST_WAIT))
+    }
+}
+
+impl Backoff for Reopening {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
 
 /// The watches of one session. Dropping it ends them.
 #[derive(Debug)]
@@ -45,13 +68,13 @@ impl Watch {
             Api::<PartialObjectMeta<DynamicObject>>::namespaced_with(client.clone(), &namespace, &resource),
             by_name,
         )
-        .default_backoff()
+        .backoff(Reopening::default())
         .touched_objects()
         .map_ok(drop)
         .boxed();
         // Whole pods and not their metadata: readiness and restarts are in the status.
         let pods = watcher(Api::<Pod>::namespaced(client, &namespace), by_label)
-            .default_backoff()
+            .backoff(Reopening::default())
             .touched_objects()
             .map_ok(drop)
             .boxed();

@@ -9,7 +9,7 @@ if ((EUID != 0)); then
 	echo 'test: not root, and the cluster tests need it (namespaces, mounts, a container runtime). Run: sudo -E make test' >&2
 	exit 1
 fi
-export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 STEP_LINES=120
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 STEP_LINES=120
 start=$EPOCHREALTIME
 failed=0
 skipped=()

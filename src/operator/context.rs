@@ -10,6 +10,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::capture::{Capture, Captured, Wake};
 use super::events;
@@ -21,6 +22,9 @@ use super::pulse::Pulses;
 use super::settings::Settings;
 use super::watch::Watch;
 use crate::session::TLSDebugSession;
+
+/// After a write that was refused, for so long, no change of a pod leads to another attempt.
+const AFTER_REFUSAL: Duration = Duration::from_secs(2);
 
 /// What all reconciles share.
 pub struct Context {
@@ -56,6 +60,18 @@ struct Active {
     watch: Option<Watch>,
     /// Failures in a row.
     failures: u32,
+    /// The last write that was refused: when, and what was asked of the session then.
+    refused: Option<(Instant, Asked)>,
+}
+
+/// What is asked of a session: its generation, and whether it is deleted.
+type Asked = (Option<i64>, bool);
+
+fn asked(session: &TLSDebugSession) -> Asked {
+    (
+        session.metadata.generation,
+        session.metadata.deletion_timestamp.is_some(),
+    )
 }
 
 impl Active {
@@ -65,6 +81,7 @@ impl Active {
             capture: None,
             watch: None,
             failures: 0,
+            refused: None,
         }
     }
 
@@ -191,10 +208,30 @@ impl Context {
         Duration::from_secs(1 << doublings.min(5)).min(Duration::from_secs(30))
     }
 
+    /// The waiting time after a write that was refused.
+    pub(super) fn refused(&self, session: &TLSDebugSession) -> Duration {
+        let wait = self.backoff(session);
+        self.with_active(|all| {
+            if let Some(active) = all.get_mut(&session.uid().unwrap_or_default()) {
+                active.refused = Some((Instant::now(), asked(session)));
+            }
+        });
+        wait
+    }
+
+    /// How long nothing is to be tried after a refusal, whatever changes, unless something else is asked of the session.
+    pub(super) fn pause_after_refusal(&self, session: &TLSDebugSession) -> Option<Duration> {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, asked_then) = active.get(&session.uid().unwrap_or_default())?.refused?;
+        let left = AFTER_REFUSAL.saturating_sub(since.elapsed());
+        (asked_then == asked(session) && !left.is_zero()).then_some(left)
+    }
+
     pub(super) fn succeeded(&self, uid: &str) {
         self.with_active(|all| {
             if let Some(active) = all.get_mut(uid) {
                 active.failures = 0;
+                active.refused = None;
                 if !active.is_running() {
                     all.remove(uid);
                 }
@@ -235,6 +272,7 @@ mod tests {
     use clap::Parser;
     use k8s_openapi::api::apps::v1::Deployment;
     use kube::client::Body;
+    use kube::runtime::reflector::store::Writer;
     use kube::runtime::{reflector, watcher};
     use serde_json::json;
     use tokio::sync::mpsc;
@@ -260,15 +298,19 @@ mod tests {
         .expect("a session")
     }
 
-    #[tokio::test]
-    async fn nothing_runs_beside_a_session_that_has_vanished() {
+    fn context_without_cluster() -> (Context, Writer<TLSDebugSession>) {
         let nobody = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
         let client = Client::new(nobody, "demo");
-        let (wake, _woken) = mpsc::unbounded_channel();
-        let (sessions, mut writer) = reflector::store();
+        let (wake, _) = mpsc::unbounded_channel();
+        let (sessions, writer) = reflector::store();
         let settings = Arguments::parse_from(["tlsdebug"]).settings;
         let scopes = BTreeMap::from([(None, Scope { wake, sessions })]);
-        let context = Context::new(client.clone(), client, &settings, scopes);
+        (Context::new(client.clone(), client, &settings, scopes), writer)
+    }
+
+    #[tokio::test]
+    async fn nothing_runs_beside_a_session_that_has_vanished() {
+        let (context, mut writer) = context_without_cluster();
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": {"name": "orders", "namespace": "demo", "uid": "d-1"}, "spec": {"selector": {}, "template": {}}
         }))
@@ -310,5 +352,26 @@ mod tests {
         writer.apply_watcher_event(&watcher::Event::InitDone);
         context.forget_vanished(None);
         assert_eq!(context.metrics.active_sessions.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_write_is_not_tried_again_at_each_change_of_a_pod() {
+        let (context, mut writer) = context_without_cluster();
+        let mut session = session("s-1");
+        writer.apply_watcher_event(&watcher::Event::Apply(session.clone()));
+
+        assert_eq!(context.pause_after_refusal(&session), None);
+        assert_eq!(context.refused(&session), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(context.pause_after_refusal(&session), Some(Duration::from_millis(1500)));
+        session.metadata.generation = Some(2);
+        assert_eq!(context.pause_after_refusal(&session), None, "its owner has changed it");
+
+        assert_eq!(context.refused(&session), Duration::from_secs(2));
+        tokio::time::advance(AFTER_REFUSAL).await;
+        assert_eq!(context.pause_after_refusal(&session), None, "the next attempt is due");
+        context.refused(&session);
+        context.succeeded("s-1");
+        assert_eq!(context.pause_after_refusal(&session), None, "it went through");
     }
 }

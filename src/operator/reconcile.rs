@@ -51,6 +51,9 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
         context.forget(&uid);
         return Ok(Next::await_change());
     };
+    if let Some(pause) = context.pause_after_refusal(&session) {
+        return Ok(Next::requeue(pause));
+    }
     let captured = context.captured(&uid);
     let observed = observe::observe(client, session, captured, context.requires_policy).await?;
     if let Some(message) = &observed.unreadable {
@@ -75,12 +78,12 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
             let message = forbidden(&observed, &plan.action, &message);
             context.metrics.refused(&plan.action, "Forbidden");
             blocked(&mut plan, &observed, "Forbidden", &message);
-            Next::requeue(context.backoff(&observed.session))
+            Next::requeue(context.refused(&observed.session))
         }
         Outcome::Rejected(message) => {
             context.metrics.refused(&plan.action, "PatchRejected");
             rejected(&mut plan, &observed, &message);
-            Next::requeue(context.backoff(&observed.session))
+            Next::requeue(context.refused(&observed.session))
         }
     };
     context.run_beside(&uid, &observed, &plan);

@@ -55,6 +55,10 @@ bench-latency: ## Measure the time from a log line to its answer in the status, 
 	@cargo bench --quiet --profile dev --bench line_to_status --no-run
 	@tests/cluster/enter.sh demo cargo bench --quiet --profile dev --bench line_to_status
 
+.PHONY: bench-operator
+bench-operator: ## Measure the operator under 100 sessions at once on a cluster of its own: memory, processor, requests, times; 12 minutes
+	@tests/bench-operator.sh
+
 .PHONY: lab
 lab: ## Make every fault on the JVMs of this machine and judge what the diagnosis says (LAB_PYPI=1 fetches four more JVMs)
 	@lab=$${LAB:-$${TMPDIR:-/tmp}/tlsdebug-lab/$$$$}; tests/lab/run.sh "$$lab" && TLSDEBUG_LAB="$$lab" cargo test --quiet --test it lab:: -- --ignored --nocapture

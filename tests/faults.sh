@@ -9,7 +9,7 @@ if ((EUID != 0)); then
 	echo 'faults: not root, and the cluster needs it (namespaces, mounts, a container runtime). Run: sudo -E make faults' >&2
 	exit 1
 fi
-export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 STEP_LINES=200
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 STEP_LINES=200
 # Larger than what the reconnects write, which compare one whole file.
 export TLSDEBUG_LOG_SIZE=50Mi
 cluster=faults-$$
@@ -57,4 +57,5 @@ table faults Cell 'What was done' Outcome 'Template (s)' 'Restored (s)'
 table scenarios Scenario 'Whole (s)'
 table reconnects Log 'Streams opened' Written Read Gaps
 table rights Right 'Needed by' Requests 'Without it'
+print_panics
 exit "$failed"

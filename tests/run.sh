@@ -22,10 +22,7 @@ finish() { # says what ran, however it ended
 	echo "What ran, in $(seconds_since "$start") s:"
 	printf '  %s\n' "${steps_done[@]}"
 	((${#skipped[@]} == 0)) || printf '  skipped %s\n' "${skipped[@]}"
-	if ((${#steps_panics[@]})); then
-		printf 'What failed tests said:\n'
-		printf '  %s\n' "${steps_panics[@]}"
-	fi
+	print_panics
 	if ((failed || status)); then
 		echo 'Some of it failed.' >&2
 		exit 1

@@ -1,5 +1,5 @@
 # Steps with their times, for scripts to source. `step NAME COMMAND…` runs a command, shows that it runs, and on failure
-# prints the end of its output; what failed tests said is kept in steps_panics for the end of the report.
+# prints the end of its output; what failed tests said is kept for the end, for print_panics.
 # shellcheck shell=bash
 
 steps_log=$(mktemp -d)
@@ -26,4 +26,8 @@ step() {
 		mapfile -t -O "${#steps_panics[@]}" steps_panics < <(grep -A 4 'panicked at' "$log" | cut -c -600 | head -n 60)
 	fi
 	return "$status"
+}
+
+print_panics() {
+	((${#steps_panics[@]} == 0)) || printf '%s\n' 'What failed tests said:' "${steps_panics[@]/#/  }"
 }

@@ -243,8 +243,10 @@ fn what_rotation_takes_is_counted_as_a_gap() {
         proxy.add(Rule::new(Fault::Answer(500), Request::is_log));
         proxy.break_streams();
         let folder = folder(scenario, &pod).await;
+        // Twice as much as a file holds has to be written.
+        let patience = Duration::from_mins(6);
         scenario
-            .eventually("two rotations", async || (files(&folder) >= 3).then_some(()))
+            .within(patience, "two rotations", async || (files(&folder) >= 3).then_some(()))
             .await;
         proxy.clear();
         end_writing(scenario, &pod);

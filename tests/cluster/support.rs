@@ -124,12 +124,17 @@ impl Scenario {
 
     /// Looks until there is something to return; gives up when it takes too long.
     pub async fn eventually<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+        self.within(PATIENCE, what, look).await
+    }
+
+    /// Looks until there is something to return; gives up after `patience`.
+    pub async fn within<T>(&self, patience: Duration, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
         let begin = Instant::now();
         loop {
             if let Some(found) = look().await {
                 return found;
             }
-            assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
+            assert!(begin.elapsed() < patience, "waited in vain for {what}");
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }

@@ -12,6 +12,7 @@ mod endings;
 mod faults;
 mod grants;
 mod installed;
+mod key_material;
 mod kinds;
 mod leadership;
 mod leftovers;

@@ -346,11 +346,15 @@ impl Scenario {
         self.metric(&format!("{name}_total"))
     }
 
+    /// All of the operator's metrics.
+    pub fn metrics(&self) -> String {
+        let operator = self.operator.borrow();
+        operator.as_ref().expect("the operator runs").ask("/metrics")
+    }
+
     /// One of the operator's metrics.
     pub fn metric(&self, name: &str) -> u64 {
-        let operator = self.operator.borrow();
-        let operator = operator.as_ref().expect("the operator runs");
-        let answer = operator.ask("/metrics");
+        let answer = self.metrics();
         let line = answer
             .lines()
             .find_map(|line| line.strip_prefix(&format!("tlsdebug_{name} ")));

@@ -9,6 +9,7 @@ pub mod act;
 pub mod admin;
 pub mod capture;
 pub mod check;
+pub mod clock;
 pub mod context;
 pub mod drain;
 pub mod events;

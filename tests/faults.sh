@@ -56,6 +56,7 @@ step 'Whole servers' cluster_tests alone --test-threads 1 || failed=1
 table faults Cell 'What was done' Outcome 'Template (s)' 'Restored (s)'
 table scenarios Scenario 'Whole (s)'
 table reconnects Log 'Streams opened' Written Read Gaps
+table floods 'Read of a flood' 'Memory at most' Gaps
 table rights Right 'Needed by' Requests 'Without it'
 print_panics
 exit "$failed"

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
@@ -13,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::capture::{Capture, Captured, Wake};
+use super::clock;
 use super::events;
 use super::lease::Held;
 use super::metrics::Metrics;
@@ -120,7 +120,7 @@ impl Context {
         let sessions: Vec<_> = self.scopes.values().flat_map(|scope| scope.sessions.state()).collect();
         let is_leader = self.held.as_ref().is_none_or(Held::is_valid);
         let sessions = sessions.iter().map(AsRef::as_ref);
-        self.metrics.registry(sessions, is_leader, Timestamp::now())
+        self.metrics.registry(sessions, is_leader, clock::now())
     }
 
     /// The client that all share.

@@ -24,7 +24,7 @@ use super::metrics::Metrics;
 use super::observe::RevisionKind;
 use super::plan::undo::{self, Step, Undo};
 use super::pulse::Pulse;
-use super::{act, observe};
+use super::{act, clock, observe};
 use crate::session::{TLSDebugSession, Target, TargetKind};
 use crate::workload::record::{ANNOTATION, Record, RecordOwner};
 use crate::workload::redaction::without_values;
@@ -131,7 +131,7 @@ async fn sweep(
     let mut is_clean = true;
     for ((key, _), found) in &traces.changes {
         let finish = async |hindrance: &mut _| {
-            if is_orphan(client, key, found, Timestamp::now()).await? {
+            if is_orphan(client, key, found, clock::now()).await? {
                 take_back(client, key, &found.record, &metrics.orphans, hindrance).await
             } else {
                 Ok(true)

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action as Next;
 use tokio::time::Instant;
 
 use super::act::{self, Outcome};
+use super::clock;
 use super::context::Context;
 use super::events;
 use super::observe::{self, Observed};
@@ -65,7 +65,7 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
         );
     }
     let before = observed.session.status.as_ref().map(|status| status.phase);
-    let mut plan = plan::plan(&observed, Timestamp::now());
+    let mut plan = plan::plan(&observed, clock::now());
     let outcome = act::act(client, &observed, &plan.action).await?;
     let is_done = matches!(outcome, Outcome::Done);
     let next = match outcome {
@@ -205,7 +205,7 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
         reason,
         message,
         generation,
-        Timestamp::now(),
+        clock::now(),
     );
     tracing::warn!(session = %observed.session.name_any(), reason, message, "blocked");
 }
@@ -219,7 +219,7 @@ fn rejected(plan: &mut Plan, observed: &Observed, message: &str) {
     blocked(plan, observed, "PatchRejected", &message);
     if was_inject {
         plan.status.phase = Phase::Failed;
-        plan.status.finished_at = Some(plan::instant(Timestamp::now()));
+        plan.status.finished_at = Some(plan::instant(clock::now()));
         plan.status.summary = Some(message.clone());
         plan.status.cause = Some("PatchRejected".to_owned());
         plan.status.failure = Some(Failure {

@@ -4,6 +4,7 @@
 //! run: a KUBECONFIG that a developer happens to have set is no permission to write to its cluster.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod clocks;
 mod clones;
 mod crash;
 mod diagnosis;
@@ -16,6 +17,7 @@ mod key_material;
 mod kinds;
 mod leadership;
 mod leftovers;
+mod logs;
 mod meanwhile;
 mod monitoring;
 mod plugin;

@@ -45,6 +45,7 @@ pub struct Scenario {
     proxy: OnceCell<Proxy>,
     has_lease: Cell<bool>,
     has_release: Cell<bool>,
+    clock: RefCell<String>,
 }
 
 /// Runs a scenario in a namespace of its own, with an operator already running. What it needs to be understood is printed
@@ -101,6 +102,7 @@ impl Scenario {
             proxy: OnceCell::default(),
             has_lease: Cell::default(),
             has_release: Cell::default(),
+            clock: RefCell::default(),
         }
     }
 

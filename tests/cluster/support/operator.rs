@@ -52,6 +52,13 @@ impl Operator {
         .done();
     }
 
+    /// The most memory that was ever resident, in bytes.
+    pub fn highest_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child().id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Whether it has ended, and if so whether with success.
     pub fn ended(&self) -> Option<bool> {
         self.child().try_wait().unwrap().map(|status| status.success())
@@ -239,6 +246,13 @@ impl Scenario {
         self.has_lease.set(true);
     }
 
+    /// Kills the operator and starts it with a clock that is wrong by so much, such as `-2h`.
+    pub fn step_clock(&self, offset: &str) {
+        self.kill_operator();
+        self.clock.replace(offset.to_owned());
+        self.start_operator();
+    }
+
     /// Kills the operator in each phase of a session that is new, and makes sure that it completes all the same.
     pub async fn completes_although_killed_in_each_phase(&self, session: &str) {
         for phase in [Phase::Injecting, Phase::Capturing, Phase::Restoring] {
@@ -280,6 +294,7 @@ impl Scenario {
             // The policy guards a whole cluster; here every namespace is on its own.
             .args(["--require-admission-policy", "false"])
             .env("KUBECONFIG", kubeconfig)
+            .env("TLSDEBUG_CLOCK_OFFSET", self.clock.borrow().as_str())
             .stderr(log)
             .spawn()
             .unwrap();
@@ -339,6 +354,12 @@ impl Scenario {
     /// Ends the operator as a lost node would: with no time for a last word.
     pub fn kill_operator(&self) {
         assert!(self.operator.take().is_some(), "there is no operator to kill");
+    }
+
+    /// The most memory that the operator ever had, in bytes.
+    pub fn highest_memory(&self) -> u64 {
+        let operator = self.operator.borrow();
+        operator.as_ref().expect("the operator runs").highest_memory()
     }
 
     /// One of the operator's counters.

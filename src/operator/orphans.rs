@@ -8,6 +8,7 @@
 //!
 //! What is left is listed first and each session is read live afterwards, so that a session that is just being created is
 //! never mistaken for one that is gone. Sessions in namespaces that are not watched are left alone.
+
 mod left;
 mod taking_back;
 mod traces;

@@ -194,7 +194,7 @@ impl Context {
         });
     }
 
-    /// The waiting time after the next failure in a row: 1 s, doubled up to 30 s.
+    /// The waiting time after the next failure in a row: 1 s, doubled up to 16 s.
     pub(super) fn backoff(&self, session: &TLSDebugSession) -> Duration {
         let failures = self.with_active(|all| {
             self.scope(session)?;
@@ -205,7 +205,7 @@ impl Context {
             Some(active.failures)
         });
         let doublings = failures.unwrap_or(1) - 1;
-        Duration::from_secs(1 << doublings.min(5)).min(Duration::from_secs(30))
+        Duration::from_secs(1 << doublings.min(4))
     }
 
     /// The waiting time after a write that was refused.

@@ -248,7 +248,14 @@ fn what_rotation_takes_is_counted_as_a_gap() {
         scenario
             .within(patience, "two rotations", async || (files(&folder) >= 3).then_some(()))
             .await;
+        let before = read_so_far(scenario, &pod).await.unwrap().lines;
         proxy.clear();
+        // That lines are missing shows when the next one comes.
+        scenario
+            .eventually("reading to go on", async || {
+                (read_so_far(scenario, &pod).await?.lines > before).then_some(())
+            })
+            .await;
         end_writing(scenario, &pod);
         let read = end_of_reading(scenario, &pod).await;
         let written = numbered(&folder);

@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod definition;
+pub mod peer;
 pub mod spec;
 pub mod status;
 

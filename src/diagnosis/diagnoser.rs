@@ -121,11 +121,15 @@ impl Diagnoser {
 
     /// One report on several sources. Where two hold both ends of a connection, one end's reason explains the other's failure.
     pub fn join<'a>(diagnosers: impl IntoIterator<Item = &'a Diagnoser>) -> Report {
-        Report::merge(
-            Self::resolved(diagnosers)
-                .into_iter()
-                .map(|(diagnoser, explained)| diagnoser.report_of(explained)),
-        )
+        Report::merge(Self::joined(diagnosers))
+    }
+
+    /// The same, as one report on each source.
+    pub fn joined<'a>(diagnosers: impl IntoIterator<Item = &'a Diagnoser>) -> Vec<Report> {
+        let resolved = Self::resolved(diagnosers).into_iter();
+        resolved
+            .map(|(diagnoser, explained)| diagnoser.report_of(explained))
+            .collect()
     }
 
     /// The same report, with the handshakes of those sources that were begun [with a journal](Self::with_journal). For sources

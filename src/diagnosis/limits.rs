@@ -25,7 +25,8 @@ impl Default for Limits {
 }
 
 impl Report {
-    /// The report, cut to these limits: the least important findings and the last evidence lines go first.
+    /// The report, cut to these limits: the least important findings go first, and of too many evidence lines those
+    /// after the first.
     #[must_use]
     pub fn truncated(&self, limits: Limits) -> Report {
         let mut report = self.clone();
@@ -35,7 +36,10 @@ impl Report {
             report.warnings.push(format!("{left_out} more findings are left out"));
         }
         for finding in &mut report.findings {
-            finding.evidence.truncate(limits.evidence);
+            // The first line says which handshake it is, the last ones why it failed, or what the other end says of it.
+            let surplus = finding.evidence.len().saturating_sub(limits.evidence);
+            let from = finding.evidence.len().min(1);
+            finding.evidence.drain(from..from + surplus);
             finding.threads.truncate(limits.evidence);
         }
         report.warnings.truncate(limits.findings);

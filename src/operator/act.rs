@@ -47,6 +47,23 @@ pub async fn act(client: &Client, observed: &Observed, action: &Action) -> kube:
             let pods = Api::<Pod>::namespaced(client.clone(), &namespace);
             pods.create(&PostParams::default(), pod).await.map(drop)
         }
+        Action::CreatePeer(peer) => {
+            let parameters = PostParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PostParams::default()
+            };
+            sessions.create(&parameters, peer).await.map(drop)
+        }
+        Action::StopPeer => {
+            let Some(peer) = &observed.peer else {
+                return Ok(Outcome::Done);
+            };
+            let stop = Builder::default()
+                .test(&["metadata", "uid"], peer.uid().unwrap_or_default())
+                .add(&["spec", "stop"], true)
+                .build();
+            write(&sessions, &peer.name_any(), stop).await
+        }
         Action::DeleteSession => {
             let parameters = DeleteParams::background().preconditions(Preconditions {
                 uid: session.uid(),
@@ -206,10 +223,11 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
                 .is_some_and(|fresh| fresh.resource_version() == session.resource_version())
         }
         // Their preconditions fail with a conflict.
-        Action::Undo(Step::DeleteRevision(_) | Step::DeletePod(_)) | Action::DeleteSession | Action::CreateClone(_) => {
-            true
-        }
-        Action::None => false,
+        Action::Undo(Step::DeleteRevision(_) | Step::DeletePod(_))
+        | Action::DeleteSession
+        | Action::CreateClone(_)
+        | Action::CreatePeer(_) => true,
+        Action::None | Action::StopPeer => false,
     };
     Ok(if is_same {
         Outcome::Rejected(message)

@@ -145,6 +145,17 @@ impl Capture {
     /// What the streams have brought so far, with what was stored before them.
     #[must_use]
     pub fn captured(&self) -> Captured {
+        self.of_lives(self.shared.lives().captured(None))
+    }
+
+    /// The same, read together with what the other end's streams have brought: the report tells of both.
+    #[must_use]
+    pub fn captured_with(&self, other: &Self) -> Captured {
+        let mut own = self.shared.lives();
+        self.of_lives(own.captured(Some(&other.shared.lives())))
+    }
+
+    fn of_lives(&self, captured: Captured) -> Captured {
         Captured {
             limit_reached: self.shared.bytes.load(Ordering::Relaxed) >= self.shared.limit,
             unreadable: self
@@ -153,7 +164,7 @@ impl Capture {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone(),
-            ..self.shared.lives().captured()
+            ..captured
         }
     }
 }

@@ -21,7 +21,7 @@ use super::plan::Plan;
 use super::pulse::Pulses;
 use super::settings::Settings;
 use super::watch::Watch;
-use crate::session::TLSDebugSession;
+use crate::session::{TLSDebugSession, peer};
 
 /// After a write that was refused, for so long, no change of a pod leads to another attempt.
 const AFTER_REFUSAL: Duration = Duration::from_secs(2);
@@ -150,13 +150,27 @@ impl Context {
         result
     }
 
-    pub(super) fn captured(&self, uid: &str) -> Captured {
+    /// What a session's streams have brought, read together with those of the other end where there is a `peer`.
+    pub(super) fn captured(&self, uid: &str, peer: Option<&str>) -> Captured {
         let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        active
-            .get(uid)
-            .and_then(|active| active.capture.as_ref())
-            .map(Capture::captured)
-            .unwrap_or_default()
+        let capture = |uid| active.get(uid).and_then(|active| active.capture.as_ref());
+        match (capture(uid), peer.and_then(capture)) {
+            (Some(own), Some(other)) => own.captured_with(other),
+            (Some(own), None) => own.captured(),
+            (None, _) => Captured::default(),
+        }
+    }
+
+    /// Wakes the session whose other end this one is.
+    pub(super) fn wake_controller(&self, session: &TLSDebugSession) {
+        let Some(controller) = peer::controller(session) else {
+            return;
+        };
+        if let Some(scope) = self.scope(session) {
+            let namespace = session.namespace().unwrap_or_default();
+            // Without a receiver the operator is ending.
+            let _ = scope.wake.send(ObjectRef::new(&controller.name).within(&namespace));
+        }
     }
 
     /// Starts and ends what the plan wants to run beside the reconcile. Nothing is started for a session that vanished
@@ -328,6 +342,7 @@ mod tests {
             stuck: None,
             is_left_behind: false,
             captured: Captured::default(),
+            peer: None,
         };
         let plan = Plan {
             action: Action::None,

@@ -14,7 +14,7 @@ use kube::{Api, Client, ResourceExt};
 
 use self::stuck::StuckPod;
 use super::capture::Captured;
-use crate::session::{Phase, Strategy, TLSDebugSession, TargetKind};
+use crate::session::{Phase, Strategy, TLSDebugSession, TargetKind, peer};
 use crate::workload::clone::SESSION_LABEL;
 use crate::workload::environment::{self, ConfigMapKeys};
 use crate::workload::record::{Change, RecordOwner, SessionReference};
@@ -52,6 +52,8 @@ pub struct Observed {
     pub unreadable: Option<String>,
     /// What the log streams have brought so far.
     pub captured: Captured,
+    /// What there is under the name of the session of the other end, where one is asked for.
+    pub peer: Option<TLSDebugSession>,
 }
 
 /// What there is of a change beside the template.
@@ -98,7 +100,15 @@ pub async fn observe(
         is_left_behind: false,
         unreadable,
         captured,
+        peer: None,
     };
+    if observed.session.spec.peer.is_some() {
+        let (namespace, name) = (
+            observed.session.namespace().unwrap_or_default(),
+            peer::name(&observed.session),
+        );
+        observed.peer = self::session(client, &namespace, &name).await?;
+    }
     if phase.is_finished() {
         // Nothing is decided by it any more.
         return Ok(observed);

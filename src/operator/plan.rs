@@ -6,6 +6,7 @@
 mod drift;
 pub mod ending;
 pub mod findings;
+mod peer;
 pub mod running;
 pub mod starting;
 mod summary;
@@ -58,6 +59,10 @@ pub enum Action {
     Inject(Patch),
     /// Take a part of the change back.
     Undo(Step),
+    /// Make the session of the other end.
+    CreatePeer(Box<TLSDebugSession>),
+    /// Tell the session of the other end that it is over.
+    StopPeer,
     /// Run one more pod with the flag.
     CreateClone(Box<Pod>),
     /// The session's time to live is over.
@@ -79,7 +84,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let mut status = session.status.clone().unwrap_or_default();
     status.observed_generation = session.metadata.generation;
     status.strategy = Some(session.spec.effective_strategy());
-    let draft = Draft { observed, now, status };
+    let mut draft = Draft { observed, now, status };
+    draft.note_peer();
     let is_deleted = session.metadata.deletion_timestamp.is_some();
     let has_finalizer = session.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
     if is_deleted && !has_finalizer {
@@ -153,6 +159,13 @@ impl Draft<'_> {
             && ["Forbidden", "PatchRejected"].contains(&condition.reason.as_str())
         {
             self.restored();
+        }
+        if self.is_peer_to_stop() {
+            return Plan {
+                action: Action::StopPeer,
+                look_again: Duration::ZERO,
+                ..self.rest()
+            };
         }
         if has_finalizer {
             // Nothing is left to restore: the session can be deleted where the operator no longer runs.

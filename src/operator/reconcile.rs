@@ -15,7 +15,7 @@ use super::observe::{self, Observed};
 use super::plan::undo::Step;
 use super::plan::{self, Action, Plan};
 use crate::session::conditions::{self, ConditionType};
-use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus};
+use crate::session::{Failure, Phase, TLSDebugSession, TLSDebugSessionStatus, peer};
 
 /// A request may hang, because its connection was dropped without a word; the next look must not wait for it. Every write
 /// may be cut off: the next look sees whether it went through.
@@ -54,7 +54,8 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
     if let Some(pause) = context.pause_after_refusal(&session) {
         return Ok(Next::requeue(pause));
     }
-    let captured = context.captured(&uid);
+    let peer = session.status.as_ref().and_then(|status| status.peer.as_ref());
+    let captured = context.captured(&uid, peer.map(|peer| peer.uid.as_str()));
     let observed = observe::observe(client, session, captured, context.requires_policy).await?;
     if let Some(message) = &observed.unreadable {
         tracing::warn!(
@@ -109,6 +110,8 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
     if is_let_go {
         context.forget(&uid);
     }
+    // What it says is a part of the other end's answer.
+    context.wake_controller(&observed.session);
     Ok(next)
 }
 
@@ -142,6 +145,7 @@ fn written(session: &TLSDebugSession, action: &Action) -> String {
             format!("{:?} {:?}", revision.kind, revision.name)
         }
         Action::CreateClone(pod) => format!("Pod {:?}", pod.name_any()),
+        Action::CreatePeer(_) | Action::StopPeer => format!("TLSDebugSession {:?}", peer::name(session)),
         Action::Undo(Step::DeletePod(pod)) => format!("Pod {:?}", pod.name),
         Action::None | Action::Inject(_) | Action::Undo(_) => format!("{} {:?}", target.kind, target.name),
     }
@@ -152,13 +156,14 @@ fn forbidden(observed: &Observed, action: &Action, message: &str) -> String {
         Action::Undo(Step::Restore(_)) => {
             " Until then the flag stays in; status.restoreCommand takes it out by hand.".to_owned()
         }
-        Action::Inject(_) | Action::AddFinalizer => " Nothing was changed.".to_owned(),
+        Action::Inject(_) | Action::AddFinalizer | Action::CreatePeer(_) => " Nothing was changed.".to_owned(),
         Action::RemoveFinalizer => format!(
             " Nothing is left to restore; kubectl patch tlsdebugsession {} -n {} --type merge --patch \
              '{{\"metadata\":{{\"finalizers\":null}}}}' lets the session go by hand.",
             observed.session.name_any(),
             observed.session.namespace().unwrap_or_default()
         ),
+        Action::StopPeer => " The session of the other end goes on until its own end; spec.stop ends it.".to_owned(),
         Action::DeleteSession => " Nothing is left to restore; the session can be deleted by hand.".to_owned(),
         Action::CreateClone(_) => {
             " Strategy Clone needs the chart value rbac.allow.clone: true. Nothing was changed.".to_owned()
@@ -183,8 +188,10 @@ fn blocked(plan: &mut Plan, observed: &Observed, reason: &str, message: &str) {
     let is_over = matches!(plan.action, Action::RemoveFinalizer | Action::DeleteSession);
     let kind = match plan.action {
         Action::Undo(Step::Restore(_)) => ConditionType::TemplateRestored,
-        Action::Undo(_) | Action::RemoveFinalizer | Action::DeleteSession => ConditionType::Restored,
-        Action::None | Action::AddFinalizer | Action::Inject(_) | Action::CreateClone(_) => ConditionType::Accepted,
+        Action::Undo(_) | Action::RemoveFinalizer | Action::DeleteSession | Action::StopPeer => ConditionType::Restored,
+        Action::None | Action::AddFinalizer | Action::Inject(_) | Action::CreateClone(_) | Action::CreatePeer(_) => {
+            ConditionType::Accepted
+        }
     };
     if !is_over {
         plan.status.phase = before.phase;

@@ -55,7 +55,7 @@ pub const OF_OPERATOR: [Right; 10] = [
     Right::of(
         "tlsdebug.io",
         "tlsdebugsessions",
-        &["get", "list", "watch", "patch", "delete"],
+        &["create", "get", "list", "watch", "patch", "delete"],
     ),
     Right::of_part("tlsdebug.io", "tlsdebugsessions", "status", &["patch"]),
     Right::of("apps", "deployments", WORKLOAD),

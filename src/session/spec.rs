@@ -28,7 +28,9 @@ use super::status::TLSDebugSessionStatus;
     printcolumn = r#"{"name":"Failed","type":"integer","jsonPath":".status.handshakes.failed","priority":1}"#,
     printcolumn = r#"{"name":"Verdict","type":"string","jsonPath":".status.verdict","priority":1}"#,
     printcolumn = r#"{"name":"Summary","type":"string","jsonPath":".status.summary"}"#,
-    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name may have at most 63 characters, so that it fits into a label")
+    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name may have at most 63 characters, so that it fits into a label"),
+    validation = Rule::new("!has(self.spec.peer) || self.metadata.name.size() <= 58")
+        .message("metadata.name may have at most 58 characters with spec.peer, whose session is named after it")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -36,7 +38,13 @@ use super::status::TLSDebugSessionStatus;
         .message("target.kind Pod has no controller that could roll it: leave strategy out or set it to Clone"),
     validation = Rule::new("!self.receiveTraffic || (has(self.strategy) && self.strategy == 'Clone') || self.target.kind == 'Pod'")
         .message("receiveTraffic is for strategy Clone: pods of a rollout keep their labels and receive traffic anyway"),
+    validation = Rule::new("!(has(self.peer) && self.peer.kind == 'Pod' && has(self.strategy) && self.strategy == 'Rollout')")
+        .message("peer.kind Pod has no controller that could roll it: leave strategy out or set it to Clone"),
+    validation = Rule::new("!has(self.peer) || self.peer.kind != self.target.kind || self.peer.name != self.target.name")
+        .message("peer is the other end of the connections: another workload than target"),
     validation = Rule::new("self.target == oldSelf.target").message("target is immutable: create a new session"),
+    validation = Rule::new("has(self.peer) == has(oldSelf.peer) && (!has(self.peer) || self.peer == oldSelf.peer)")
+        .message("peer is immutable: create a new session"),
     validation = Rule::new("has(self.strategy) == has(oldSelf.strategy) && (!has(self.strategy) || self.strategy == oldSelf.strategy)")
         .message("strategy is immutable: create a new session"),
     validation = Rule::new("self.receiveTraffic == oldSelf.receiveTraffic").message("receiveTraffic is immutable: create a new session"),
@@ -57,6 +65,13 @@ use super::status::TLSDebugSessionStatus;
 pub struct TLSDebugSessionSpec {
     /// The workload whose JVM is to be debugged; always in the session's own namespace.
     pub target: Target,
+
+    /// The other end of the connections: a second workload of the namespace, debugged at the same time by a session of its
+    /// own, which is named after this one with `-peer` behind it and ends with it. The logs of both are read as one: what
+    /// only both ends prove is in this session's findings, and `status.handshakes` counts what both have seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::target")]
+    pub peer: Option<Target>,
 
     /// How the flag gets into a JVM. Rollout: the workload is edited, and its controller replaces the pods, once to switch
     /// the output on and once to switch it off. Clone: one more pod runs with the flag, and the workload is left alone.
@@ -318,6 +333,10 @@ mod schema {
 
     pub(super) fn strategy(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "enum": ["Rollout", "Clone"]})
+    }
+
+    pub(super) fn target(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<super::Target>()
     }
 
     pub(super) fn container(_: &mut SchemaGenerator) -> Schema {

@@ -66,6 +66,9 @@ pub struct TLSDebugSessionStatus {
     /// What was read in container lives that `pods` no longer lists. It counts in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier_pods: Option<EarlierPods>,
+    /// The session of the other end (`spec.peer`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<PeerSession>,
     /// What was changed in the workload and where; never a value of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injection: Option<InjectionSummary>,
@@ -75,6 +78,17 @@ pub struct TLSDebugSessionStatus {
     /// Why the session failed; absent in a session that ends as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+/// The session of the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerSession {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Where it is in its life.
+    pub phase: Phase,
 }
 
 /// Where a session is in its life.

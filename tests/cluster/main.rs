@@ -20,6 +20,7 @@ mod leftovers;
 mod logs;
 mod meanwhile;
 mod monitoring;
+mod peers;
 mod plugin;
 mod reconnects;
 mod refusals;

@@ -13,7 +13,7 @@ use tlsdebug::operator::observe::{self, ClonePod, DebugPod, DebugRevision, Obser
 use tlsdebug::operator::plan::undo::Step;
 use tlsdebug::operator::plan::{Action, FINALIZER, Plan, plan};
 use tlsdebug::session::conditions::{self, ConditionType};
-use tlsdebug::session::{Phase, TLSDebugSession};
+use tlsdebug::session::{Failure, Phase, TLSDebugSession};
 use tlsdebug::workload::environment::ConfigMapKeys;
 use tlsdebug::workload::record::RecordOwner;
 use tlsdebug::workload::rollout::Standstill;
@@ -36,6 +36,10 @@ struct World {
     pods_are_hidden: bool,
     /// Another session's record is on the workload, and that session is gone.
     is_left_behind: bool,
+    /// The session of the other end, which goes from phase to phase with each look.
+    peer: Option<TLSDebugSession>,
+    /// Why the session of the other end fails instead.
+    peer_fails: Option<&'static str>,
 }
 
 /// Where the operator is killed.
@@ -76,6 +80,8 @@ impl World {
             unreadable: None,
             pods_are_hidden: false,
             is_left_behind: false,
+            peer: None,
+            peer_fails: None,
         }
     }
 
@@ -114,6 +120,7 @@ impl World {
             is_left_behind: self.is_left_behind,
             stuck: self.stuck.clone(),
             captured: self.captured.clone(),
+            peer: self.peer.clone(),
         }
     }
 
@@ -158,6 +165,13 @@ impl World {
                 assert!(self.clone.is_none(), "a second clone");
                 self.clone = Some(*pod.clone());
             }
+            Action::CreatePeer(peer) => {
+                assert!(self.peer.is_none(), "a second session of the other end");
+                let mut peer = *peer.clone();
+                peer.metadata.uid = Some("s-2".into());
+                self.peer = Some(peer);
+            }
+            Action::StopPeer => self.peer.as_mut().unwrap().spec.stop = true,
             Action::Undo(Step::DeletePod(_)) => assert!(self.clone.take().is_some()),
             Action::Undo(Step::UnmarkRevision(_)) => {
                 unreachable!("no revision of the owner's bears the record here")
@@ -169,8 +183,31 @@ impl World {
         }
     }
 
+    /// What the operator does to the other end meanwhile.
+    fn advance_peer(&mut self) {
+        let Some(peer) = &mut self.peer else { return };
+        let status = peer.status.get_or_insert_default();
+        status.phase = match status.phase {
+            Phase::Pending if peer.spec.stop => Phase::Completed,
+            Phase::Pending if self.peer_fails.is_some() => Phase::Failed,
+            Phase::Pending => Phase::Injecting,
+            Phase::Injecting | Phase::Capturing if peer.spec.stop => Phase::Restoring,
+            Phase::Injecting | Phase::Capturing => Phase::Capturing,
+            Phase::Restoring | Phase::Completed => Phase::Completed,
+            Phase::Failed => Phase::Failed,
+        };
+        status.failure = self
+            .peer_fails
+            .filter(|_| status.phase == Phase::Failed)
+            .map(|reason| Failure {
+                reason: reason.to_owned(),
+                message: format!("{reason} it is."),
+            });
+    }
+
     /// One look of the operator, killed where asked.
     fn look(&mut self, kill: Option<Kill>) -> Plan {
+        self.advance_peer();
         let plan = plan(&self.observe(), self.now);
         if kill != Some(Kill::BeforeWrite) {
             self.write(&plan.action);
@@ -245,6 +282,11 @@ impl World {
             "{context}: a revision leads back to the flag"
         );
     }
+}
+
+/// A session on both ends.
+fn both_ends() -> Value {
+    json!({"target": spec()["target"], "peer": {"kind": "Deployment", "name": "bank"}, "duration": "10m"})
 }
 
 fn replica_set(replicas: i32) -> DebugRevision {
@@ -935,4 +977,86 @@ fn a_failure_that_takes_the_place_of_another_stands_its_own_time() {
     world.now += SignedDuration::try_from(plan.look_again).unwrap();
     world.look(None);
     assert_eq!(world.phase(), Phase::Restoring);
+}
+
+#[test]
+fn the_other_end_begins_first_and_both_are_over_in_the_end() {
+    let mut world = World::new(&both_ends());
+    world.run_to(Phase::Injecting);
+    let peer = world.peer.clone().unwrap();
+    assert!(
+        peer.status.unwrap().phase >= Phase::Injecting,
+        "it carries the flag already"
+    );
+    assert_eq!(peer.metadata.name.as_deref(), Some("s-peer"));
+    world.run(None);
+    assert_eq!((world.phase(), world.reason()), (Phase::Completed, String::new()));
+    assert_eq!(
+        world.peer.as_ref().unwrap().status.as_ref().unwrap().phase,
+        Phase::Completed
+    );
+    world.assert_restored("both ends");
+}
+
+#[test]
+fn killed_at_any_write_both_ends_are_over() {
+    let looks = World::new(&both_ends()).run(None);
+    for kill in [Kill::BeforeWrite, Kill::BeforeReport] {
+        for at in 0..looks {
+            let mut world = World::new(&both_ends());
+            world.run(Some((at, kill)));
+            assert_eq!(world.phase(), Phase::Completed, "killed {kill:?} at look {at}");
+            let peer = world.peer.as_ref().unwrap().status.as_ref().unwrap().phase;
+            assert_eq!(peer, Phase::Completed, "killed {kill:?} at look {at}");
+            world.assert_restored(&format!("killed {kill:?} at look {at}"));
+        }
+    }
+}
+
+#[test]
+fn a_refused_other_end_leaves_the_target_untouched() {
+    let mut world = World::new(&both_ends());
+    world.peer_fails = Some("TargetNotFound");
+    world.run(None);
+    assert_eq!(world.reason(), "PeerRefused");
+    assert_eq!(world.deployment, World::new(&both_ends()).deployment);
+}
+
+#[test]
+fn an_other_end_that_fails_or_goes_ends_the_session() {
+    for is_deleted in [false, true] {
+        let mut world = World::new(&both_ends());
+        world.run_to(Phase::Capturing);
+        if is_deleted {
+            world.peer = None;
+        } else {
+            world.peer_fails = Some("DriftReverted");
+            let status = world.peer.as_mut().unwrap().status.as_mut().unwrap();
+            status.phase = Phase::Failed;
+        }
+        world.run(None);
+        assert_eq!((world.phase(), world.reason().as_str()), (Phase::Failed, "PeerEnded"));
+        world.assert_restored("the other end has ended");
+    }
+}
+
+#[test]
+fn deleted_in_any_phase_both_ends_are_over() {
+    for phase in [Phase::Pending, Phase::Injecting, Phase::Capturing, Phase::Restoring] {
+        let mut world = World::new(&both_ends());
+        world.run_to(phase.min(Phase::Capturing));
+        world.session.as_mut().unwrap().spec.stop = phase == Phase::Restoring;
+        world.run_to(phase);
+        while phase == Phase::Pending && world.peer.is_none() {
+            world.look(None);
+        }
+        world.session.as_mut().unwrap().metadata.deletion_timestamp = Some(Time(world.now));
+        world.run(None);
+        assert!(world.session.is_none());
+        assert_eq!(
+            world.peer.as_ref().unwrap().status.as_ref().unwrap().phase,
+            Phase::Completed
+        );
+        world.assert_restored(&format!("deleted while {phase:?}"));
+    }
 }

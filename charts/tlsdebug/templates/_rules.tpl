@@ -2,10 +2,11 @@
 The operator's rights in a namespace whose sessions it serves. There is none on secrets, and none on pods/exec.
 */}}
 {{- define "tlsdebug.rules" -}}
-# It follows sessions, marks each with its finalizer, and deletes those whose ttlAfterFinished is over.
+# It follows sessions, marks each with its finalizer, makes and stops those of the other end (spec.peer), and deletes those
+# whose ttlAfterFinished is over.
 - apiGroups: [tlsdebug.io]
   resources: [tlsdebugsessions]
-  verbs: [get, list, watch, patch, delete]
+  verbs: [create, get, list, watch, patch, delete]
 # Phase, conditions and findings.
 - apiGroups: [tlsdebug.io]
   resources: [tlsdebugsessions/status]

@@ -303,6 +303,7 @@ mod tests {
             is_left_behind: false,
             unreadable: None,
             captured: Captured::default(),
+            peer: None,
         };
         let first = plan::plan(&observed, now);
         assert_eq!(first.status.phase, Phase::Pending);

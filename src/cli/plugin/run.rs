@@ -258,7 +258,11 @@ impl Terminal<'_> {
         self.may_have_changed |= is_change;
         let outcome = match plan.action {
             // The session is an object in memory: nothing keeps it, and nobody has to let it go.
-            Action::AddFinalizer | Action::RemoveFinalizer | Action::DeleteSession => Outcome::Done,
+            Action::AddFinalizer
+            | Action::RemoveFinalizer
+            | Action::DeleteSession
+            | Action::CreatePeer(_)
+            | Action::StopPeer => Outcome::Done,
             _ => match act::act(client, &observed, &plan.action).await {
                 Ok(outcome) => outcome,
                 Err(error) => return self.faulty(Problem::of("change the workload", &error).to_string()),

@@ -188,18 +188,27 @@ impl Lives {
         causes
     }
 
-    /// What was read so far, with what was stored before.
-    pub(super) fn captured(&mut self) -> Captured {
+    /// What was read so far, with what was stored before. Lives explain each other, and those of the `other` end as well,
+    /// whose report is a part of this one; whatever else is counted is of these lives alone.
+    pub(super) fn captured(&mut self, other: Option<&Self>) -> Captured {
         let mut captured = Captured::default();
+        let own: Vec<_> = self.kept.iter().map(|life| stream::lock(&life.state)).collect();
+        let lives_of_other = other.iter().flat_map(|other| &other.kept);
+        let of_other: Vec<_> = lives_of_other.map(|life| stream::lock(&life.state)).collect();
+        let mut joined = Diagnoser::joined(own.iter().chain(&of_other).map(|state| &state.diagnoser)).into_iter();
         let mut read = Vec::new();
-        for life in &self.kept {
-            let state = stream::lock(&life.state);
+        for (life, state) in self.kept.iter().zip(&own) {
             captured.debug_records += state.diagnoser.debug_records();
             captured.key_material_seen |= state.diagnoser.key_material_seen();
-            read.push((capture(life, &state), state.diagnoser.report()));
+            read.extend(joined.next().map(|report| (capture(life, state), report)));
         }
+        drop((own, of_other));
         let mut earlier = EarlierPods::default();
-        let mut reports = Vec::new();
+        let mut reports: Vec<Report> = joined.collect();
+        if let Some(other) = other {
+            let earlier = [&other.earlier, &other.earlier_stored].into_iter();
+            reports.extend(earlier.filter_map(|earlier| earlier.report.clone()));
+        }
         for one in [&self.earlier, &self.earlier_stored] {
             captured.debug_records += one.debug_records;
             captured.key_material_seen |= one.key_material_seen;
@@ -354,7 +363,7 @@ mod tests {
             live(&mut lives, "p-1", restarts);
         }
         live(&mut lives, "p-2", 2);
-        let gaps: Vec<_> = lives.captured().pods.iter().map(|pod| pod.gaps).collect();
+        let gaps: Vec<_> = lives.captured(None).pods.iter().map(|pod| pod.gaps).collect();
         assert_eq!(gaps, [0, 0, 1, 0, 2]);
     }
 
@@ -362,11 +371,11 @@ mod tests {
     fn gaps_that_an_earlier_operator_found_stay_when_the_log_is_read_again() {
         let mut first = Lives::default();
         live(&mut first, "p", 2);
-        let before = status(first.captured());
+        let before = status(first.captured(None));
         let mut next = Lives::new(Some(&before));
         live(&mut next, "p", 2);
         live(&mut next, "p", 4);
-        let gaps: Vec<_> = next.captured().pods.iter().map(|pod| pod.gaps).collect();
+        let gaps: Vec<_> = next.captured(None).pods.iter().map(|pod| pod.gaps).collect();
         assert_eq!(gaps, [2, 1]);
     }
 
@@ -380,7 +389,7 @@ mod tests {
             assert!(lives.kept.len() <= KEPT_ENDED);
             assert!(lives.folded.len() <= 2);
         }
-        let captured = lives.captured();
+        let captured = lives.captured(None);
         let lines = LOG.split_inclusive(|byte| *byte == b'\n').count() as u64;
         let earlier = captured.earlier_pods.expect("earlier lives");
         assert_eq!((captured.pods.len(), earlier.lives), (8, 1992));
@@ -407,7 +416,7 @@ mod tests {
         lives.fold(&[]);
         assert_eq!(lives.kept.len(), 30 + KEPT_ENDED);
         stream::lock(&open[0]).diagnoser.feed(LOG);
-        assert_eq!(lives.captured().report.expect("a report").handshakes.failed, 21);
+        assert_eq!(lives.captured(None).report.expect("a report").handshakes.failed, 21);
     }
 
     #[test]
@@ -417,20 +426,20 @@ mod tests {
             live(&mut first, "p", restarts);
         }
         first.fold(&["p"]);
-        let before = status(first.captured());
+        let before = status(first.captured(None));
         assert_eq!(before.pods.len(), 8);
         // The next operator finds the logs of the last two lives only, and then a new one.
         let mut next = Lives::new(Some(&before));
         live(&mut next, "p", 18);
         live(&mut next, "p", 19);
-        let again = next.captured();
+        let again = next.captured(None);
         assert_eq!((&again.pods, again.earlier_pods), (&before.pods, before.earlier_pods));
         assert_eq!(again.report.expect("a report").handshakes.failed, 20);
         for restarts in 20..40 {
             live(&mut next, "p", restarts);
             next.fold(&["p"]);
         }
-        let report = next.captured();
+        let report = next.captured(None);
         assert_eq!(report.report.expect("a report").handshakes.failed, 40);
         assert_eq!(report.pods.len() as u64 + report.earlier_pods.expect("some").lives, 40);
     }
@@ -439,7 +448,7 @@ mod tests {
     fn a_stored_answer_goes_once_all_of_it_was_read_again() {
         let mut first = Lives::default();
         live(&mut first, "p", 0);
-        let mut before = status(first.captured());
+        let mut before = status(first.captured(None));
         // It was told of more than the log shows, which the log read again puts right.
         before.handshakes.as_mut().expect("counts").failed = 7;
         let mut next = Lives::new(Some(&before));
@@ -448,7 +457,7 @@ mod tests {
             live(&mut next, "p", restarts);
         }
         next.fold(&["p"]);
-        assert_eq!(next.captured().report.expect("a report").handshakes.failed, 20);
+        assert_eq!(next.captured(None).report.expect("a report").handshakes.failed, 20);
     }
 
     #[test]
@@ -459,15 +468,15 @@ mod tests {
             let state = first.begin("orders", uid, 0).expect("a new life");
             stream::lock(&state).diagnoser.feed(good);
         }
-        let before = status(first.captured());
+        let before = status(first.captured(None));
         assert_eq!(before.handshakes.expect("counts").succeeded, 2);
         let mut next = Lives::new(Some(&before));
         let state = next.begin("orders", "stays", 0).expect("a new life");
         stream::lock(&state).diagnoser.feed(good);
-        let again = next.captured().report.expect("a report");
+        let again = next.captured(None).report.expect("a report");
         assert_eq!((again.handshakes.total, again.findings.len()), (2, 0));
         stream::lock(&state).diagnoser.feed(LOG);
-        let report = next.captured().report.expect("a report");
+        let report = next.captured(None).report.expect("a report");
         assert_eq!(report.findings[0].cause, "CertificateExpired");
         let counts = report.handshakes;
         assert_eq!((counts.total, counts.succeeded, counts.failed), (3, 2, 1));
@@ -490,7 +499,7 @@ mod tests {
         for restarts in 0..5 {
             live(&mut lives, "p", restarts);
         }
-        let captured = lives.captured();
+        let captured = lives.captured(None);
         assert_eq!(captured.pods.len(), LISTED);
         assert_eq!(
             captured.earlier_pods,

@@ -35,13 +35,18 @@ impl Draft<'_> {
         match undo {
             Undo::Write(Step::Restore(_)) if self.note_editors() => return self.write(Action::None),
             Undo::Write(step) => return self.write(Action::Undo(step)),
+            Undo::Wait | Undo::Done if self.is_peer_to_stop() => return self.write(Action::StopPeer),
             Undo::Wait | Undo::Done if self.note_unreadable() => return self.wait(None),
             Undo::Wait => {
                 // Sooner than elsewhere: the end of the last pod may be missed by a watch that is just broken.
                 let soon = self.now + BETWEEN_LOOKS;
                 return self.wait(Some(soon));
             }
-            Undo::Done => {}
+            Undo::Done if self.note_ending_peer() => {
+                let soon = self.now + BETWEEN_LOOKS;
+                return self.wait(Some(soon));
+            }
+            Undo::Done => self.note_restored_peer(),
         }
         if self.observed.session.spec.ttl_after_finished.is_some() && is_created_anew(&self.observed.session) {
             self.status.warnings.push(

@@ -26,7 +26,8 @@ impl Draft<'_> {
         self.status.pods.clone_from(&captured.pods);
         self.status.earlier_pods = captured.earlier_pods;
         self.status.handshakes = Some(report.handshakes);
-        if captured.debug_records > 0 {
+        // The findings may be the other end's.
+        if captured.debug_records > 0 || !report.findings.is_empty() {
             self.status.verdict = Some(report.verdict);
         }
         self.warn(self.unread());

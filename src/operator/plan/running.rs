@@ -19,7 +19,7 @@ const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
 const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
 /// Why a session ends.
-enum End {
+pub(super) enum End {
     Planned {
         reason: &'static str,
         message: &'static str,
@@ -178,6 +178,9 @@ impl<'a> Draft<'a> {
         };
         if let Some(failure) = lost {
             return Some(End::Failed(failure));
+        }
+        if let Some(end) = self.peer_ended() {
+            return Some(end);
         }
         if self.observed.captured.key_material_seen && !spec.allow_key_material {
             return failed(

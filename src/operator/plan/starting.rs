@@ -44,7 +44,7 @@ impl Draft<'_> {
             );
         };
         let progress = duration(&session.spec.progress_deadline);
-        let deadline = created(session).map(|created| later(created, progress));
+        let deadline = self.start_deadline();
         let is_late = deadline.is_some_and(|deadline| deadline <= self.now);
         let request = Request {
             session: SessionReference {
@@ -85,6 +85,10 @@ impl Draft<'_> {
                 self.fail_untouched("ProgressDeadlineExceeded", message)
             }
             Ok((action, warnings)) => {
+                self = match self.after_peer() {
+                    Ok(draft) => draft,
+                    Err(plan) => return plan,
+                };
                 self.set(
                     ConditionType::Accepted,
                     true,
@@ -106,6 +110,12 @@ impl Draft<'_> {
                 self.write(if is_reported { action } else { Action::None })
             }
         }
+    }
+
+    /// Until when the session may wait for the change.
+    pub(super) fn start_deadline(&self) -> Option<Timestamp> {
+        let session = &self.observed.session;
+        created(session).map(|created| later(created, duration(&session.spec.progress_deadline)))
     }
 
     /// The write that brings the flag into a JVM, and what the user should know before.
@@ -136,7 +146,7 @@ impl Draft<'_> {
             return self.starting();
         }
         let message = super::unreadable(self.observed.unreadable.as_deref().unwrap_or_default());
-        let deadline = created(session).map(|created| later(created, duration(&session.spec.progress_deadline)));
+        let deadline = self.start_deadline();
         if deadline.is_none_or(|deadline| deadline > self.now) {
             return self.wait_because("Forbidden", message, deadline);
         }
@@ -177,7 +187,7 @@ impl Draft<'_> {
         self.wait_because(reason, message, deadline)
     }
 
-    fn wait_because(mut self, reason: &str, message: String, deadline: Option<Timestamp>) -> Plan {
+    pub(super) fn wait_because(mut self, reason: &str, message: String, deadline: Option<Timestamp>) -> Plan {
         self.set(ConditionType::Accepted, false, reason, &message);
         self.status.summary = Some(message);
         self.wait(deadline)

@@ -33,7 +33,7 @@ use problem::Problem;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Starts a session: debug output for a while in a workload, then the answer.
-    Start(start::Start),
+    Start(Box<start::Start>),
     /// Follows a session while it runs.
     Watch(watch::Watch),
     /// Lists the sessions.

@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    fn both_ends(more: serde_json::Value) -> TLSDebugSession {
+    fn both_ends(more: &serde_json::Value) -> TLSDebugSession {
         let mut session = json!({
             "apiVersion": "tlsdebug.io/v1alpha1", "kind": "TLSDebugSession",
             "metadata": {"name": "orders", "namespace": "demo", "uid": "s-1", "labels": {"app.kubernetes.io/instance": "argo"}},
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_other_end_is_debugged_alike_and_ended_by_its_owner() {
-        let owner = both_ends(json!({}));
+        let owner = both_ends(&json!({}));
         let made = session(&owner).expect("a peer");
         assert_eq!(made.name_any(), "orders-peer");
         assert!(is_of(&made, &owner) && made.labels().is_empty());
@@ -109,18 +109,18 @@ mod tests {
 
     #[test]
     fn it_lasts_no_longer_than_any_session() {
-        let owner = both_ends(json!({"duration": "8h"}));
+        let owner = both_ends(&json!({"duration": "8h"}));
         assert_eq!(session(&owner).expect("a peer").spec.duration, "28800s");
     }
 
     #[test]
     fn only_a_clone_receives_traffic() {
-        let owner = both_ends(json!({"target": {"kind": "Pod", "name": "orders-0"}, "receiveTraffic": true}));
+        let owner = both_ends(&json!({"target": {"kind": "Pod", "name": "orders-0"}, "receiveTraffic": true}));
         assert!(
             !session(&owner).expect("a peer").spec.receive_traffic,
             "a rollout's pods do anyway"
         );
-        let owner = both_ends(json!({"strategy": "Clone", "receiveTraffic": true}));
+        let owner = both_ends(&json!({"strategy": "Clone", "receiveTraffic": true}));
         assert!(session(&owner).expect("a peer").spec.receive_traffic);
     }
 }

@@ -26,7 +26,7 @@ grant() { # user, namespace, verb, resource, options…
 	kubectl create role "$1-$3" --namespace "$2" --verb "$3" --resource "$4" "${@:5}" >/dev/null
 	kubectl create rolebinding "$1-$3" --namespace "$2" --role "$1-$3" --user "$1" >/dev/null
 }
-users=(nothing patch-only logs-only patch-and-logs patch-other-name patch-elsewhere clone clone-without-get create-only)
+users=(one-end both-ends clone-of-one nothing patch-only logs-only patch-and-logs patch-other-name patch-elsewhere clone clone-without-get create-only)
 for user in "${users[@]}"; do
 	grant "$user" shop '*' tlsdebugsessions.tlsdebug.io
 done
@@ -44,6 +44,15 @@ grant clone shop get "$workloads,pods,pods/log"
 grant clone-without-get shop create pods
 grant clone-without-get shop get pods/log
 grant create-only shop create pods
+grant one-end shop patch deployments.apps --resource-name orders
+grant one-end shop get pods/log
+grant both-ends shop patch deployments.apps --resource-name orders --resource-name bank
+grant both-ends shop get pods/log
+grant clone-of-one shop create pods
+grant clone-of-one shop get deployments.apps --resource-name orders
+# Two roles of one verb would have one name.
+kubectl create role clone-of-one-logs --namespace shop --verb get --resource pods/log >/dev/null
+kubectl create rolebinding clone-of-one-logs --namespace shop --role clone-of-one-logs --user clone-of-one >/dev/null
 
 session() { # name, kind, further lines of the spec…
 	printf 'apiVersion: tlsdebug.io/v1alpha1\nkind: TLSDebugSession\nmetadata: {name: %s, namespace: shop}\nspec:\n' "$1"
@@ -101,6 +110,17 @@ done
 creates clone '' Pod
 creates patch-and-logs "$cannot_create" Pod
 creates clone "$cannot_patch" Deployment
+
+# The other end asks for the same rights.
+peer='peer: {kind: Deployment, name: bank}'
+creates one-end '' Deployment
+creates one-end 'may not patch Deployment bank in namespace shop' Deployment "$peer"
+creates both-ends '' Deployment "$peer"
+creates both-ends 'may not patch StatefulSet bank' Deployment 'peer: {kind: StatefulSet, name: bank}'
+creates both-ends "$cannot_create" Deployment 'peer: {kind: Pod, name: bank-0}'
+creates clone '' Deployment 'strategy: Clone' "$peer"
+creates clone-of-one '' Deployment 'strategy: Clone'
+creates clone-of-one 'may not get Deployment bank in namespace shop' Deployment 'strategy: Clone' "$peer"
 
 # Updates: only a spec that changes in more than `stop` is looked at.
 session held Deployment 'debug: [ssl, sni]' >"$work/held.yaml"

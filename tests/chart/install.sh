@@ -43,8 +43,8 @@ kubectl get deployment tlsdebug --namespace tlsdebug -o json |
 run 'a pod under restricted pod security' kubectl create --dry-run=server -f "$work/pod.json"
 
 operator=tlsdebug:tlsdebug
-for verb in get list watch patch delete; do may yes $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
-for verb in create update deletecollection; do may no $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
+for verb in create get list watch patch delete; do may yes $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
+for verb in update deletecollection; do may no $operator $verb tlsdebugsessions.tlsdebug.io -n shop; done
 may yes $operator patch tlsdebugsessions.tlsdebug.io --subresource status -n shop
 for workload in deployments statefulsets daemonsets; do
 	for verb in get list watch patch; do may yes $operator $verb $workload.apps -n shop; done

@@ -22,6 +22,7 @@ enum Part {
     DaemonSet,
     Clone,
     ConfigMap,
+    Peer,
     /// The owner has taken the flag out and left the record, which is copied onto their own new revision.
     CopiedRecord(Kind),
     Lease,
@@ -34,12 +35,13 @@ enum Kind {
     StatefulSet,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part::Deployment,
     Part::StuckStatefulSet,
     Part::DaemonSet,
     Part::Clone,
     Part::ConfigMap,
+    Part::Peer,
     Part::CopiedRecord(Kind::Deployment),
     Part::CopiedRecord(Kind::StatefulSet),
     Part::Lease,
@@ -95,6 +97,10 @@ impl Part {
         let mut spec = json!({"target": {"kind": kind.to_string()}, "ttlAfterFinished": "1s"});
         if self == Self::Clone {
             spec["strategy"] = json!("Clone");
+        }
+        if self == Self::Peer {
+            scenario.deployed("bank", &literal()).await;
+            spec["peer"] = json!({"kind": "Deployment", "name": "bank"});
         }
         scenario.create_session("session", "orders", &spec);
         if self == Self::StuckStatefulSet {

@@ -178,6 +178,24 @@ fn creations() -> Vec<Case> {
             Some((Rule, "serverNames are names of servers")),
         ),
         create(&json!({"match": {}}), Some((Schema, "Required value"))),
+        create(&json!({"peer": {"kind": "Deployment", "name": "bank"}}), None),
+        create(
+            &json!({"peer": {"kind": "StatefulSet", "name": "orders", "container": "main"}}),
+            None,
+        ),
+        create(
+            &json!({"peer": {"kind": "Deployment", "name": "orders"}}),
+            Some((By::Rule, "another workload than target")),
+        ),
+        create(
+            &json!({"peer": {"kind": "Pod", "name": "bank-0"}, "strategy": "Rollout"}),
+            Some((By::Rule, "peer.kind Pod has no controller")),
+        ),
+        create(&json!({"peer": {"kind": "Pod", "name": "bank-0"}}), None),
+        create(
+            &json!({"peer": {"kind": "Job", "name": "bank"}}),
+            Some((Schema, "Unsupported value")),
+        ),
         create(&json!({"stopWhen": "FirstFailure"}), None),
         create(&json!({"stopWhen": "Never"}), Some((Schema, "Unsupported value"))),
         create(&json!({"maxPods": 20}), None),
@@ -215,6 +233,12 @@ fn updates() -> Vec<Case> {
             json!({"serverNames": ["a"]}),
             json!({"serverNames": ["a", "b"]}),
             "match is immutable",
+        ),
+        (
+            "peer",
+            json!({"kind": "Deployment", "name": "bank"}),
+            json!({"kind": "Deployment", "name": "shop"}),
+            "peer is immutable",
         ),
         ("maxPods", json!(1), json!(2), "maxPods is immutable"),
         (
@@ -342,6 +366,11 @@ fn name_fits_a_label() {
         |length| Validator::new().validate_with_defaults(schema, &object(&"a".repeat(length), &deployment()), None);
     assert!(validate(63).is_ok());
     assert!(validate(64).is_err());
+    let both_ends = with(deployment(), &json!({"peer": {"kind": "Deployment", "name": "bank"}}));
+    let validate =
+        |length| Validator::new().validate_with_defaults(schema, &object(&"a".repeat(length), &both_ends), None);
+    assert!(validate(58).is_ok());
+    assert!(validate(59).is_err());
 }
 
 async fn client() -> Client {

@@ -77,7 +77,7 @@ impl Run {
         rights::demand(&cluster, &format!("debug {kind} {name:?}"), &rights::of_run(kind)).await?;
         let session = rehearsal::session(&cluster.namespace, self.options.spec(), Timestamp::now());
         if self.preview {
-            return dry_run(&cluster, session).await;
+            return Box::pin(dry_run(&cluster, session)).await;
         }
         let (wake, woken) = mpsc::unbounded_channel();
         let mut terminal = Terminal {

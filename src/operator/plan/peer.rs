@@ -1,5 +1,7 @@
 //! The other end: its session is made before the target is touched, and ended with this one.
 
+use std::ops::ControlFlow;
+
 use kube::ResourceExt;
 
 use super::running::End;
@@ -41,17 +43,19 @@ impl<'a> Draft<'a> {
     }
 
     /// What comes before the target is touched: the other end carries the flag, or has a session that is waited for.
-    /// Returned as it came where nothing is in the way.
-    pub(super) fn after_peer(mut self) -> Result<Self, Plan> {
+    /// Goes on as it came where nothing is in the way.
+    pub(super) fn after_peer(mut self) -> ControlFlow<Plan, Self> {
         let session = &self.observed.session;
         let name = peer::name(session);
         let target = &session.spec.target;
         match self.other() {
-            Other::Unwanted => Ok(self),
-            Other::There(other) if matches!(phase(other), Phase::Injecting | Phase::Capturing) => Ok(self),
+            Other::Unwanted => ControlFlow::Continue(self),
+            Other::There(other) if matches!(phase(other), Phase::Injecting | Phase::Capturing) => {
+                ControlFlow::Continue(self)
+            }
             Other::There(other) if phase(other) == Phase::Pending => {
                 let message = format!("Session {name} of the other end is to begin first. {}", told(other));
-                Err(self.wait_for_peer(message.trim_end()))
+                ControlFlow::Break(self.wait_for_peer(message.trim_end()))
             }
             Other::There(other) => {
                 let message = format!(
@@ -60,25 +64,25 @@ impl<'a> Draft<'a> {
                     target.kind,
                     target.name
                 );
-                Err(self.fail_untouched("PeerRefused", &message))
+                ControlFlow::Break(self.fail_untouched("PeerRefused", &message))
             }
             Other::Foreign => {
                 let message = format!(
                     "The session of the other end would be named {name}, and there is another session of that name. Delete it, or \
                      give this one another name. Nothing was changed."
                 );
-                Err(self.fail_untouched("PeerNameTaken", &message))
+                ControlFlow::Break(self.fail_untouched("PeerNameTaken", &message))
             }
             Other::Missing if self.status.peer.is_some() => {
                 let message = format!("Session {name} of the other end was deleted. Nothing was changed.");
-                Err(self.fail_untouched("PeerRefused", &message))
+                ControlFlow::Break(self.fail_untouched("PeerRefused", &message))
             }
             Other::Missing => {
                 let message = format!("Session {name} of the other end is to begin first.");
                 self.set(ConditionType::Accepted, false, "WaitingForPeer", &message);
                 self.status.summary = Some(message);
                 let action = peer::session(session).map_or(Action::None, |made| Action::CreatePeer(Box::new(made)));
-                Err(self.write(action))
+                ControlFlow::Break(self.write(action))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Pending: is the session possible, and is the workload ready for the change?
 
+use std::ops::ControlFlow;
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -86,8 +88,8 @@ impl Draft<'_> {
             }
             Ok((action, warnings)) => {
                 self = match self.after_peer() {
-                    Ok(draft) => draft,
-                    Err(plan) => return plan,
+                    ControlFlow::Continue(draft) => draft,
+                    ControlFlow::Break(plan) => return plan,
                 };
                 self.set(
                     ConditionType::Accepted,

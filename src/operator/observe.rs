@@ -129,7 +129,17 @@ pub async fn observe(
         && let Some(change) = change(&observed.session, workload)
     {
         let session_uid = observed.session.uid().unwrap_or_default();
-        observed.remains = remains(client, workload, &session_uid, &change, unreadable).await?;
+        // What leads back to the flag matters when it is taken out; until then it is not asked for at each look.
+        let is_running = observed.session.metadata.deletion_timestamp.is_none()
+            && matches!(phase, Phase::Injecting | Phase::Capturing);
+        observed.remains = if is_running {
+            Remains {
+                pods: debug_pods(client, workload, &change, unreadable).await?,
+                revisions: Vec::new(),
+            }
+        } else {
+            remains(client, workload, &session_uid, &change, unreadable).await?
+        };
         // A pod of an earlier session may take minutes to stop; what it says is not this session's to report.
         let began = observed.session.creation_timestamp().map(|time| time.0);
         observed
@@ -229,20 +239,34 @@ pub(super) async fn remains(
     change: &Change,
     unreadable: &mut Option<String>,
 ) -> kube::Result<Remains> {
-    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
-    let selected = ListParams::default().labels(&workload.selector_text());
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let (marked, pods) = tokio::join!(revisions::marked(client, workload, session_uid), pods.list(&selected));
-    let marked = readable(marked, unreadable)?;
-    let mut pods = readable(pods.map(|list| list.items), unreadable)?;
-    pods.sort_by(|one, other| {
-        (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
-    });
-    let pods: Vec<_> = pods.iter().filter_map(|pod| pods::debug_pod(pod, change)).collect();
+    let mut hidden = None;
+    let pods = debug_pods(client, workload, change, &mut hidden);
+    let (marked, pods) = tokio::join!(revisions::marked(client, workload, session_uid), pods);
+    let (marked, pods) = (readable(marked, unreadable)?, pods?);
+    if hidden.is_some() {
+        *unreadable = hidden;
+    }
     Ok(Remains {
         revisions: marked.seen(change, &pods),
         pods,
     })
+}
+
+/// The pods of the workload that carry the flag, oldest first.
+async fn debug_pods(
+    client: &Client,
+    workload: &Workload,
+    change: &Change,
+    unreadable: &mut Option<String>,
+) -> kube::Result<Vec<DebugPod>> {
+    let namespace = workload.metadata.namespace.as_deref().unwrap_or_default();
+    let selected = ListParams::default().labels(&workload.selector_text());
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&selected).await;
+    let mut pods = readable(pods.map(|list| list.items), unreadable)?;
+    pods.sort_by(|one, other| {
+        (one.creation_timestamp(), one.name_any()).cmp(&(other.creation_timestamp(), other.name_any()))
+    });
+    Ok(pods.iter().filter_map(|pod| pods::debug_pod(pod, change)).collect())
 }
 
 /// What the operator may not read is as if it were not there, and is named.

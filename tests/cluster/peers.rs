@@ -268,3 +268,29 @@ fn killed_in_each_phase_with_both_ends() {
         assert_both_as_before(scenario, &before).await;
     });
 }
+
+#[test]
+fn from_a_terminal_both_are_rehearsed_before_anything_is_created() {
+    scenario("peer-terminal", async |scenario| {
+        let before = two(scenario).await;
+        let line = ["start", "deploy/orders", "--peer", "deploy/bank", "--name", "s"];
+        let preview = scenario.plugin(&[&line[..], &["--dry-run"]].concat()).done();
+        for text in ["Patch of Deployment orders", "Patch of Deployment bank"] {
+            assert!(preview.contains(text), "{text}: {preview}");
+        }
+        let refused = scenario.plugin(&["start", "deploy/orders", "--peer", "deploy/nobody"]);
+        assert_eq!(refused.code, Some(2));
+        assert!(refused.stderr.contains("TargetNotFound"), "{}", refused.text());
+        assert!(scenario.plugin(&["list"]).text().contains("No sessions"));
+
+        scenario.plugin(&line).done();
+        both_capture(scenario, "s").await;
+        scenario.plugin(&["stop", "s", "--wait"]).done();
+        let list = scenario.plugin(&["list"]).done();
+        assert!(
+            list.contains("deployment/orders") && list.contains("deployment/bank"),
+            "{list}"
+        );
+        assert_both_as_before(scenario, &before).await;
+    });
+}

@@ -64,6 +64,10 @@ fn columns_conditions_and_events_over_a_life() {
         );
         scenario.create_session("refused", "ordres", &json!({}));
         scenario.finished("refused").await;
+        // The counts come with the first look after a stream is open.
+        scenario
+            .status_with("running", "to count", |status| status.handshakes.is_some())
+            .await;
         insta::assert_snapshot!(table(scenario, &[]), @r#"
         NAME | PHASE | TARGET | CAUSE | EXPIRES | AGE | SUMMARY
         refused | Failed | ordres | TargetNotFound | AGE | There is no Deployment "ordres" in namespace "NAMESPACE". Look with kubectl get deployments -n NAMESPACE, and create a new session with the right spec.target.name.

@@ -5,20 +5,23 @@
 //! with `make bench-latency`.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may panic")]
 
+mod support;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, LogParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tlsdebug::diagnosis::report::Evidence;
 use tlsdebug::session::{Phase, TLSDebugSession};
 use tokio::sync::mpsc;
+
+use support::{percentile, written};
 
 const WORKLOADS: usize = 5;
 const SESSIONS_EACH: usize = 10;
@@ -54,6 +57,7 @@ async fn main() {
             if let Some(position) = open.iter().position(|name| *name == arrival.session) {
                 open.swap_remove(position);
                 let written = written(&client, &namespace, &arrival.evidence).await;
+                let written = written.expect("the pod is still there");
                 latencies.push(arrival.at.duration_since(written).as_secs_f64());
             }
         }
@@ -62,23 +66,12 @@ async fn main() {
         }
         eprintln!("round {} of {SESSIONS_EACH}", round + 1);
     }
-    latencies.sort_by(f64::total_cmp);
-    let percentile = |share: f64| {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "small, positive"
-        )]
-        let rank = (latencies.len() as f64 * share).ceil() as usize;
-        latencies[rank.clamp(1, latencies.len()) - 1] * 1000.0
-    };
     println!(
         "line to status over {} first findings: p50 {:.0} ms, p95 {:.0} ms, longest {:.0} ms",
         latencies.len(),
-        percentile(0.5),
-        percentile(0.95),
-        percentile(1.0)
+        percentile(&latencies, 50),
+        percentile(&latencies, 95),
+        percentile(&latencies, 100)
     );
     for index in 0..WORKLOADS {
         let deployments = Api::<Deployment>::namespaced(client.clone(), &namespace);
@@ -183,30 +176,4 @@ async fn watch(client: Client, namespace: String, arrivals: mpsc::UnboundedSende
             });
         }
     }
-}
-
-/// The container runtime's timestamp of a line.
-async fn written(client: &Client, namespace: &str, evidence: &Evidence) -> Timestamp {
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let log = pods
-        .logs(
-            &evidence.source,
-            &LogParams {
-                timestamps: true,
-                ..LogParams::default()
-            },
-        )
-        .await
-        .unwrap();
-    let line = log
-        .lines()
-        .nth(usize::try_from(evidence.line).unwrap() - 1)
-        .expect("the line is in the log");
-    assert!(
-        line.contains(evidence.text.trim_end_matches('…')),
-        "line {} is {line:?}, not {:?}",
-        evidence.line,
-        evidence.text
-    );
-    line.split(' ').next().unwrap().parse().unwrap()
 }

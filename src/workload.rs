@@ -7,6 +7,7 @@
 
 pub mod by_hand;
 pub mod clone;
+mod controller;
 mod edit;
 pub mod environment;
 pub mod inject;
@@ -19,6 +20,7 @@ pub mod restore;
 pub mod rollout;
 pub mod view;
 
+pub use controller::controller_of;
 pub use inject::Injection;
 pub use record::{ANNOTATION, Record};
 pub use refusal::Refusal;

@@ -5,10 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/steps.sh
 source tests/steps.sh
 
-if ((EUID != 0)); then
-	echo 'bench-operator: not root, and the cluster needs it (namespaces, mounts, a container runtime). Run: sudo -E make bench-operator' >&2
-	exit 1
-fi
+need_root bench-operator
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 cluster=bench-$$
 cleanup() {

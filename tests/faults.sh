@@ -5,10 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/steps.sh
 source tests/steps.sh
 
-if ((EUID != 0)); then
-	echo 'faults: not root, and the cluster needs it (namespaces, mounts, a container runtime). Run: sudo -E make faults' >&2
-	exit 1
-fi
+need_root faults
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 STEP_LINES=200
 # Larger than what the reconnects write, which compare one whole file.
 export TLSDEBUG_LOG_SIZE=50Mi
@@ -50,6 +47,7 @@ step 'Rights, each taken away in turn' cluster_tests grants --test-threads 1 || 
 step 'Kills, API faults, workloads' cluster_tests --skip alone --skip reconnects --skip grants --test-threads 4 || failed=1
 # Much of what others do to a workload and a session is a scenario of make test: its rows are shown as well.
 step 'Scenarios of make test' tests/cluster/enter.sh "$cluster" "$binary" meanwhile leftovers leadership endings drift:: crash rights \
+	clocks logs:: peers \
 	--test-threads 4 || failed=1
 step 'Whole servers' cluster_tests alone --test-threads 1 || failed=1
 

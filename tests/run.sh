@@ -5,10 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/steps.sh
 source tests/steps.sh
 
-if ((EUID != 0)); then
-	echo 'test: not root, and the cluster tests need it (namespaces, mounts, a container runtime). Run: sudo -E make test' >&2
-	exit 1
-fi
+need_root test
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 STEP_LINES=120
 start=$EPOCHREALTIME
 failed=0

@@ -7,6 +7,12 @@ trap 'rm -rf "$steps_log"' EXIT
 steps_done=()
 steps_panics=()
 
+need_root() { # target
+	((EUID == 0)) && return
+	echo "$1: not root, and the cluster needs it (namespaces, mounts, a container runtime). Run: sudo -E make $1" >&2
+	exit 1
+}
+
 seconds_since() { # the time that EPOCHREALTIME was, in seconds with one decimal
 	awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN {printf "%.1f", to - from}'
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::support::percentile;
 use super::watching::Watched;
 use super::{REAL_SESSIONS, REPLICAS, SESSIONS};
 
@@ -83,12 +84,7 @@ impl fmt::Display for Figures {
 }
 
 fn percentiles(out: &mut fmt::Formatter<'_>, what: &str, seconds: &[f64]) -> fmt::Result {
-    let mut sorted = seconds.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = |hundredth: usize| {
-        let rank = (sorted.len() * hundredth).div_ceil(100).max(1) - 1;
-        sorted.get(rank).map_or(f64::NAN, |seconds| seconds * 1000.0)
-    };
+    let at = |hundredths| percentile(seconds, hundredths);
     writeln!(
         out,
         "{what}: p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms, longest {:.0} ms, of {}",
@@ -96,6 +92,6 @@ fn percentiles(out: &mut fmt::Formatter<'_>, what: &str, seconds: &[f64]) -> fmt
         at(95),
         at(99),
         at(100),
-        sorted.len()
+        seconds.len()
     )
 }

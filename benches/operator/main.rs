@@ -10,6 +10,8 @@ mod figures;
 mod kubelet;
 mod log;
 mod process;
+#[path = "../support/mod.rs"]
+mod support;
 mod watching;
 mod workloads;
 

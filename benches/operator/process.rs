@@ -1,5 +1,8 @@
 //! The operator's process, as `/proc` and the API server's audit log show it.
 
+#[path = "../../tests/cluster/support/memory.rs"]
+mod memory;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -14,6 +17,8 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+
+use memory::memory;
 
 /// Of `/proc/PID/stat` (proc(5)): hundredths of a second on Linux.
 const TICKS_A_SECOND: f64 = 100.0;
@@ -51,18 +56,12 @@ impl Process {
 
     /// Resident, in bytes.
     pub fn memory(self) -> u64 {
-        self.status("VmRSS:")
+        memory(self.pid, "VmRSS")
     }
 
     /// The most that was ever resident, in bytes.
     pub fn highest_memory(self) -> u64 {
-        self.status("VmHWM:")
-    }
-
-    fn status(self, name: &str) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("the operator still runs");
-        let value = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        value.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+        memory(self.pid, "VmHWM")
     }
 
     /// Of user and kernel.

@@ -6,8 +6,6 @@ use std::sync::{Arc, Mutex};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::LogParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -17,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::NAMESPACE;
 use super::kubelet::Kubelet;
+use super::support::written;
 
 /// Seen so far; times in seconds.
 #[derive(Debug, Default)]
@@ -87,7 +86,7 @@ async fn watch_sessions(client: Client, kubelet: Kubelet, watched: Arc<Mutex<Wat
             for evidence in watched.lock().unwrap().see(&session, &kubelet, now) {
                 let (client, watched) = (client.clone(), watched.clone());
                 tokio::spawn(async move {
-                    if let Some(written) = written(&client, &evidence).await {
+                    if let Some(written) = written(&client, NAMESPACE, &evidence).await {
                         let seconds = now.duration_since(written).as_secs_f64();
                         watched.lock().unwrap().line_to_status_of_containers.push(seconds);
                     }
@@ -157,16 +156,4 @@ async fn watch_templates(client: Client, watched: Arc<Mutex<Watched>>) {
         })
         .await
         .unwrap();
-}
-
-/// When the container runtime has written a line; `None` where the pod is gone by now.
-async fn written(client: &Client, evidence: &Evidence) -> Option<Timestamp> {
-    let with_times = LogParams {
-        timestamps: true,
-        ..LogParams::default()
-    };
-    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
-    let log = pods.logs(&evidence.source, &with_times).await.ok()?;
-    let line = log.lines().nth(usize::try_from(evidence.line).unwrap() - 1)?;
-    line.split(' ').next()?.parse().ok()
 }

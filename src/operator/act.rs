@@ -184,13 +184,11 @@ fn finalizer(session: &TLSDebugSession, wanted: bool) -> JsonPatch {
 /// A failed `test` is answered 422 without details, exactly as a rejected template is: only a fresh read tells them apart.
 /// Admission webhooks choose their own code, 403 among them.
 async fn judge(client: &Client, observed: &Observed, action: &Action, status: Status) -> kube::Result<Outcome> {
-    // What the authorizer says is `User "NAME" cannot VERB resource …`; quotas, pod security and policies say otherwise.
-    let is_denied = !status.message.contains("\" cannot ");
     let message = match &observed.workload {
         Some(workload) => without_values(&status.message, workload),
         None => status.message.clone(),
     };
-    if status.is_forbidden() && !is_denied {
+    if is_unauthorized(&status) {
         return Ok(Outcome::Forbidden(message));
     }
     if status.is_not_found() || status.is_conflict() {
@@ -234,6 +232,12 @@ async fn judge(client: &Client, observed: &Observed, action: &Action, status: St
     } else {
         Outcome::Moved
     })
+}
+
+/// Whether the operator lacks a right. What the authorizer says is `User "NAME" cannot VERB resource …`; quotas, pod security and
+/// policies say otherwise.
+pub(super) fn is_unauthorized(status: &Status) -> bool {
+    status.is_forbidden() && status.message.contains("\" cannot ")
 }
 
 /// Whether a revision is still what was seen.

@@ -24,7 +24,7 @@ use super::listing::{KINDS, each_page};
 use super::metrics::Metrics;
 use super::observe::RevisionKind;
 use super::pulse::Pulse;
-use super::{clock, observe};
+use super::{act, clock, observe};
 use crate::workload::record::RecordOwner;
 pub use left::{Left, Unreadable, left_on};
 pub use taking_back::Hindrance;
@@ -178,8 +178,11 @@ async fn told(
     match outcome {
         Ok(Ok(is_done)) => is_done,
         Ok(Err(error)) => {
-            if matches!(&error, kube::Error::Api(status) if status.is_forbidden()) {
-                metrics.restoration_refused("Forbidden");
+            if let kube::Error::Api(status) = &error
+                && status.is_forbidden()
+            {
+                let is_unauthorized = act::is_unauthorized(status);
+                metrics.restoration_refused(if is_unauthorized { "Forbidden" } else { "PatchRejected" });
             }
             tracing::warn!(%kind, name, namespace, %error, "cannot take back what a session that is gone has left");
             false

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::{Resource, ResourceExt};
 
 use super::{StopWhen, Strategy, TLSDebugSession, TLSDebugSessionSpec};
+use crate::workload::controller_of;
 
 /// The longest that a session may last.
 const LONGEST: SignedDuration = SignedDuration::from_hours(8);
@@ -60,10 +61,7 @@ pub fn is_of(session: &TLSDebugSession, owner: &TLSDebugSession) -> bool {
 /// The session that this one is the other end of.
 #[must_use]
 pub fn controller(session: &TLSDebugSession) -> Option<&OwnerReference> {
-    let owners = session.metadata.owner_references.as_deref().unwrap_or_default();
-    owners
-        .iter()
-        .find(|owner| owner.controller == Some(true) && owner.kind == TLSDebugSession::kind(&()))
+    controller_of(&session.metadata).filter(|owner| owner.kind == TLSDebugSession::kind(&()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::Container;
 
+use super::controller_of;
 use super::environment::Obstacle;
 use super::record::{ANNOTATION, RecordOwner, SessionReference};
 use super::view::{Place, Workload};
@@ -105,13 +106,7 @@ pub(super) fn unless_suited(workload: &Workload) -> Result<(), Refusal> {
             format!("{title} has no controller that could roll it. Use strategy Clone in a new session."),
         ));
     }
-    if let Some(controller) = workload
-        .metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .find(|owner| owner.controller == Some(true))
-    {
+    if let Some(controller) = controller_of(&workload.metadata) {
         return Err(Refusal::permanent(
             "TargetIsControlled",
             format!(

@@ -20,6 +20,10 @@ async fn two(scenario: &Scenario) -> [(&'static str, Snapshot); 2] {
     for name in ["orders", "bank"] {
         scenario.deployed(name, &literal()).await;
     }
+    both_now(scenario).await
+}
+
+async fn both_now(scenario: &Scenario) -> [(&'static str, Snapshot); 2] {
     [
         ("orders", scenario.snapshot("orders").await),
         ("bank", scenario.snapshot("bank").await),
@@ -46,10 +50,7 @@ async fn both_capture(scenario: &Scenario, session: &str) -> TLSDebugSessionStat
 fn logs_of_both_ends_are_read_as_one() {
     scenario("both-ends", async |scenario| {
         start(scenario, "expired", "0").await;
-        let before = [
-            ("orders", scenario.snapshot("orders").await),
-            ("bank", scenario.snapshot("bank").await),
-        ];
+        let before = both_now(scenario).await;
         scenario.create_session("session", "orders", &with_bank());
         let told =
             "The client's log holds the same connection and tells the reason as the client sees it: CertificateExpired";

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod faults;
 pub mod kubectl;
+mod memory;
 pub mod operator;
 pub mod phases;
 pub mod plugin;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
+use crate::workload::controller_of;
 use crate::workload::record::{Change, Record};
 
 /// A pod that carries the flag.
@@ -51,10 +52,7 @@ pub(super) fn debug_pod(pod: &Pod, change: &Change) -> Option<DebugPod> {
 
 /// The clone of the session with this uid. A label can be anybody's; the owner decides.
 pub(super) fn clone_pod(pod: &Pod, session_uid: &str) -> Option<ClonePod> {
-    let is_owned = pod
-        .owner_references()
-        .iter()
-        .any(|owner| owner.controller == Some(true) && owner.uid == session_uid);
+    let is_owned = controller_of(&pod.metadata).is_some_and(|owner| owner.uid == session_uid);
     let record = Record::of(&pod.metadata).filter(|_| is_owned)?.ok()?;
     Some(ClonePod {
         pod: seen(pod, &record.change.container),

@@ -12,9 +12,9 @@ use kube::{Api, Client, ResourceExt};
 
 use super::pods::DebugPod;
 use crate::session::TargetKind;
-use crate::workload::Workload;
 use crate::workload::record::{Change, Record};
 use crate::workload::view::typed;
+use crate::workload::{Workload, controller_of};
 
 /// A revision that bears a session's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,11 +126,7 @@ pub(super) async fn are_visible(client: &Client, workload: &Workload) -> kube::R
 }
 
 fn is_marked(metadata: &ObjectMeta, workload_uid: &str, session_uid: &str) -> bool {
-    let is_owned = metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| owner.controller == Some(true) && owner.uid == workload_uid);
+    let is_owned = controller_of(metadata).is_some_and(|owner| owner.uid == workload_uid);
     let record = Record::of(metadata).and_then(Result::ok);
     is_owned && record.is_some_and(|record| record.session.uid == session_uid)
 }

@@ -7,8 +7,8 @@ use kube::core::{DynamicObject, PartialObjectMeta};
 
 use crate::operator::listing::KINDS;
 use crate::session::TargetKind;
-use crate::workload::ownership;
 use crate::workload::record::{ANNOTATION, Record};
+use crate::workload::{controller_of, ownership};
 
 /// A workload: namespace, kind, name.
 pub type Key = (String, TargetKind, String);
@@ -44,9 +44,7 @@ impl Traces {
     }
 
     pub(super) fn see_revision(&mut self, object: &impl ResourceExt) {
-        let owners = object.owner_references();
-        let controller = owners.iter().find(|owner| owner.controller == Some(true));
-        let workload = controller.and_then(|owner| {
+        let workload = controller_of(object.meta()).and_then(|owner| {
             let kind = KINDS.into_iter().find(|kind| kind.to_string() == owner.kind)?;
             Some((object.namespace()?, kind, owner.name.clone()))
         });

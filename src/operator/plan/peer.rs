@@ -55,7 +55,8 @@ impl<'a> Draft<'a> {
             }
             Other::There(other) if phase(other) == Phase::Pending => {
                 let message = format!("Session {name} of the other end is to begin first. {}", told(other));
-                ControlFlow::Break(self.wait_for_peer(message.trim_end()))
+                let deadline = self.start_deadline();
+                ControlFlow::Break(self.wait_because("WaitingForPeer", message.trim_end().to_owned(), deadline))
             }
             Other::There(other) => {
                 let message = format!(
@@ -126,16 +127,20 @@ impl<'a> Draft<'a> {
         if phase(other).is_finished() {
             return false;
         }
-        let by_hand = other
+        let has_command = other
             .status
             .as_ref()
-            .and_then(|status| status.restore_command.as_deref());
+            .is_some_and(|status| status.restore_command.is_some());
         let message = format!(
             "{} {:?} is what it was; the other end is still being restored: see session {}{}.",
             self.observed.session.spec.target.kind,
             self.observed.session.spec.target.name,
             other.name_any(),
-            by_hand.map_or("", |_| " and its status.restoreCommand")
+            if has_command {
+                " and its status.restoreCommand"
+            } else {
+                ""
+            }
         );
         self.set(ConditionType::Restored, false, "PeerEnding", &message);
         true
@@ -146,11 +151,6 @@ impl<'a> Draft<'a> {
         if self.status.conditions.iter().any(|one| one.reason == "PeerEnding") {
             self.restored();
         }
-    }
-
-    fn wait_for_peer(self, message: &str) -> Plan {
-        let deadline = self.start_deadline();
-        self.wait_because("WaitingForPeer", message.to_owned(), deadline)
     }
 }
 

@@ -13,6 +13,7 @@ use tlsdebug::session::Phase;
 
 use super::Scenario;
 use super::kubectl::{self, kubectl};
+use super::memory::memory;
 use super::proxy::Proxy;
 
 /// The operator's log in the scenario's folder, over all its lives.
@@ -54,9 +55,7 @@ impl Operator {
 
     /// The most memory that was ever resident, in bytes.
     pub fn highest_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child().id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+        memory(self.child().id(), "VmHWM")
     }
 
     /// Whether it has ended, and if so whether with success.

@@ -123,10 +123,15 @@ fn as_seen(uid: &str, resource_version: &str) -> DeleteParams {
     })
 }
 
-/// Reports a status; nothing is written where it is the same.
-pub async fn report(client: &Client, session: &TLSDebugSession, status: &TLSDebugSessionStatus) -> kube::Result<bool> {
+/// Reports a status and returns the session as it is then. `None`: nothing was written, for the status is the same, or the
+/// session is gone.
+pub async fn report(
+    client: &Client,
+    session: &TLSDebugSession,
+    status: &TLSDebugSessionStatus,
+) -> kube::Result<Option<TLSDebugSession>> {
     if session.status.as_ref() == Some(status) {
-        return Ok(false);
+        return Ok(None);
     }
     let namespace = session.namespace().unwrap_or_default();
     let sessions = Api::<TLSDebugSession>::namespaced(client.clone(), &namespace);
@@ -141,8 +146,8 @@ pub async fn report(client: &Client, session: &TLSDebugSession, status: &TLSDebu
         .patch_status(&session.name_any(), &parameters, &Patch::Json::<()>(patch))
         .await
     {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        Ok(session) => Ok(Some(session)),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -65,9 +65,63 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
             "the operator may not read what it needs"
         );
     }
+    let plan = plan::plan(&observed, clock::now());
+    let ended = carry_out(&context, &observed, plan).await?;
+    let restored = restore_at_once(&context, &observed, &ended).await;
+    events::publish(
+        &context.recorder,
+        &observed.session,
+        observed.workload.as_ref(),
+        ended.before,
+        &ended.status,
+    )
+    .await;
+    Ok(restored?.unwrap_or(ended.next))
+}
+
+/// That a session ends is reported before its workload is restored; what was read for the one is enough for the other.
+async fn restore_at_once(
+    context: &Arc<Context>,
+    observed: &Observed,
+    ended: &CarriedOut,
+) -> kube::Result<Option<Next>> {
+    let has_ended = ended.before != Some(Phase::Restoring) && ended.status.phase == Phase::Restoring;
+    let Some(session) = ended.reported.clone().filter(|_| has_ended) else {
+        return Ok(None);
+    };
+    let observed = Observed {
+        session,
+        ..observed.clone()
+    };
+    let plan = plan::plan(&observed, clock::now());
+    // What else there is to take back was not asked for while the session ran.
+    let is_known = match plan.action {
+        Action::Undo(Step::Restore(_)) => true,
+        Action::Undo(Step::DeletePod(_)) => observed.clone.is_some(),
+        _ => false,
+    };
+    if !is_known {
+        return Ok(None);
+    }
+    Ok(Some(carry_out(context, &observed, plan).await?.next))
+}
+
+/// What became of a plan.
+struct CarriedOut {
+    next: Next,
+    /// The phase before it.
+    before: Option<Phase>,
+    /// What was to be reported.
+    status: TLSDebugSessionStatus,
+    /// The session after the report; `None`: there was nothing to report, or nobody to report to.
+    reported: Option<TLSDebugSession>,
+}
+
+async fn carry_out(context: &Arc<Context>, observed: &Observed, mut plan: Plan) -> kube::Result<CarriedOut> {
+    let client = &context.client();
+    let uid = observed.session.uid().unwrap_or_default();
     let before = observed.session.status.as_ref().map(|status| status.phase);
-    let mut plan = plan::plan(&observed, clock::now());
-    let outcome = act::act(client, &observed, &plan.action).await?;
+    let outcome = act::act(client, observed, &plan.action).await?;
     let is_done = matches!(outcome, Outcome::Done);
     let next = match outcome {
         Outcome::Done => {
@@ -76,21 +130,26 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
         }
         Outcome::Moved => Next::requeue(context.backoff(&observed.session) / 10),
         Outcome::Forbidden(message) => {
-            let message = forbidden(&observed, &plan.action, &message);
+            let message = forbidden(observed, &plan.action, &message);
             context.metrics.refused(&plan.action, "Forbidden");
-            blocked(&mut plan, &observed, "Forbidden", &message);
+            blocked(&mut plan, observed, "Forbidden", &message);
             Next::requeue(context.refused(&observed.session))
         }
         Outcome::Rejected(message) => {
             context.metrics.refused(&plan.action, "PatchRejected");
-            rejected(&mut plan, &observed, &message);
+            rejected(&mut plan, observed, &message);
             Next::requeue(context.refused(&observed.session))
         }
     };
-    context.run_beside(&uid, &observed, &plan);
+    context.run_beside(&uid, observed, &plan);
     // A session that was let go cannot be reported to.
     let is_let_go = is_done && plan.action == Action::RemoveFinalizer;
-    if !is_let_go && act::report(client, &observed.session, &plan.status).await? {
+    let reported = if is_let_go {
+        None
+    } else {
+        act::report(client, &observed.session, &plan.status).await?
+    };
+    if reported.is_some() {
         context.metrics.status_writes.inc();
         context.metrics.reported(observed.session.status.as_ref(), &plan.status);
         log(&observed.session, before, &plan.status);
@@ -99,20 +158,17 @@ async fn look(session: Arc<TLSDebugSession>, context: Arc<Context>) -> kube::Res
         // Not before its report went through: a refused one is tried again at a slower pace as well.
         context.succeeded(&uid);
     }
-    events::publish(
-        &context.recorder,
-        &observed.session,
-        observed.workload.as_ref(),
-        before,
-        &plan.status,
-    )
-    .await;
     if is_let_go {
         context.forget(&uid);
     }
     // What it says is a part of the other end's answer.
     context.wake_controller(&observed.session);
-    Ok(next)
+    Ok(CarriedOut {
+        next,
+        before,
+        status: plan.status,
+        reported,
+    })
 }
 
 /// A passing fault of the API: try again, slower each time.

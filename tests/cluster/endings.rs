@@ -7,6 +7,7 @@ use serde_json::json;
 use tlsdebug::session::Phase;
 use tlsdebug::session::conditions::ConditionType;
 
+use crate::support::faults::Request;
 use crate::support::scenario;
 use crate::support::sessions::{condition, has_condition};
 use crate::support::workloads::{deployment, literal};
@@ -44,6 +45,36 @@ fn expires_and_costs_nothing_while_nothing_happens() {
         scenario.assert_as_before("orders", &before).await;
         let looks = scenario.counter("reconciles");
         assert!(looks < 80, "{looks} looks at one session");
+    });
+}
+
+#[test]
+fn from_the_end_to_the_restored_template_nothing_is_read() {
+    scenario("restored-at-once", async |scenario| {
+        scenario.deployed("orders", &literal()).await;
+        let before = scenario.snapshot("orders").await;
+        let proxy = scenario.proxied();
+        scenario.create_session("session", "orders", &json!({}));
+        scenario.reached("session", Phase::Capturing).await;
+        scenario.settled("orders").await;
+        scenario.stop_session("session");
+        assert_eq!(scenario.finished("session").await.phase, Phase::Completed);
+        scenario.assert_as_before("orders", &before).await;
+        // The lease, the streams and the watches go on beside it.
+        let is_of_the_look = |request: &Request| !request.is_of_lease() && !request.is_log() && !request.is_watch();
+        let requests = proxy.requests();
+        let of_the_end = requests
+            .iter()
+            .filter(|request| is_of_the_look(request))
+            .map(ToString::to_string)
+            .skip_while(|request| !request.ends_with("(Restoring)"));
+        assert_eq!(
+            of_the_end.take(2).collect::<Vec<_>>(),
+            [
+                "PATCH tlsdebugsessions/status (Restoring)",
+                "PATCH deployments (template)"
+            ]
+        );
     });
 }
 

@@ -101,10 +101,12 @@ impl Proxy {
 
     /// How many requests for which `concerns` holds were passed on so far.
     pub fn passed(&self, concerns: impl Fn(&Request) -> bool) -> usize {
-        lock(&self.shared.passed)
-            .iter()
-            .filter(|request| concerns(request))
-            .count()
+        self.requests().iter().filter(|request| concerns(request)).count()
+    }
+
+    /// What was passed on so far, in its order.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.passed).clone()
     }
 
     /// Breaks the streams of all answers that are under way, each in the middle of what it brings.

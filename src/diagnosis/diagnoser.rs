@@ -350,6 +350,7 @@ impl Diagnoser {
             side: handshake.side.unwrap_or(diagnosis.cause.default_side()),
             peer: peer(handshake),
             count: 1,
+            other_end: None,
             summary: diagnosis.summary,
             explanation: diagnosis.explanation,
             remedies: diagnosis

@@ -57,11 +57,17 @@ fn explain(finding: &mut Finding, reason: &Finding) {
         "The {end}'s log holds the same connection and tells the reason as the {end} sees it: {} ({}). {}",
         reason.cause, reason.summary, finding.explanation
     );
-    if finding.cause != reason.cause && reason.certainty == Certainty::Proven {
+    if finding.cause != reason.cause {
+        let how_sure = match reason.certainty {
+            Certainty::Proven => "",
+            Certainty::Likely => " (likely)",
+            Certainty::Possible => " (possible)",
+        };
         finding.summary = format!(
-            "{}; the {end}'s log of the same connection tells why: {}",
+            "{}; the {end}'s log of the same connection tells why: {}{how_sure}",
             finding.summary, reason.cause
         );
+        finding.other_end = Some(reason.cause.clone());
     }
     finding.certainty = finding.certainty.max(reason.certainty);
     finding.remedies.clone_from(&reason.remedies);
@@ -76,5 +82,47 @@ fn explain(finding: &mut Finding, reason: &Finding) {
     // Where one log holds both ends, its lines stay in their order.
     if finding.evidence.windows(2).all(|two| two[0].source == two[1].source) {
         finding.evidence.sort_by_key(|line| line.line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::diagnosis::report::Report;
+
+    fn explained(cause: &str, certainty: Certainty, side: Side, decided: bool) -> Explained {
+        Explained {
+            finding: serde_json::from_value(json!({
+                "cause": cause, "certainty": certainty, "side": side, "count": 1, "summary": cause, "explanation": ""
+            }))
+            .expect("a finding"),
+            randoms: vec!["c0ffee".to_owned()],
+            decided,
+        }
+    }
+
+    #[test]
+    fn what_the_other_end_explains_comes_after_the_explanation() {
+        let mut all = [
+            explained("PeerRejectedCertificate", Certainty::Proven, Side::Server, false),
+            explained("MissingIntermediate", Certainty::Likely, Side::Client, true),
+        ];
+        resolve(&mut all);
+        let mut report = Report::empty();
+        report.findings = all.map(|explained| explained.finding).into();
+        report.sort();
+        let causes = report.findings.iter().map(|finding| finding.cause.as_str());
+        assert_eq!(
+            causes.collect::<Vec<_>>(),
+            ["MissingIntermediate", "PeerRejectedCertificate"]
+        );
+        let learnt = &report.findings[1];
+        assert_eq!(learnt.other_end.as_deref(), Some("MissingIntermediate"));
+        assert_eq!(
+            learnt.summary,
+            "PeerRejectedCertificate; the client's log of the same connection tells why: MissingIntermediate (likely)"
+        );
     }
 }

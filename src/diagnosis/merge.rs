@@ -57,6 +57,7 @@ impl Report {
             known.certainty = finding.certainty;
             known.explanation = finding.explanation;
         }
+        known.other_end = known.other_end.take().or(finding.other_end);
         if earlier(finding.first_seen.as_ref(), known.first_seen.as_ref()) {
             known.first_seen = finding.first_seen;
         }
@@ -75,10 +76,14 @@ impl Report {
         }
     }
 
-    /// Root causes first: the most certain, then the most frequent, then the most recent.
+    /// Root causes first: what the other end's log explains comes after the explanation; then the most certain, the most
+    /// frequent, the most recent.
     pub(super) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
-            let order = |finding: &Finding| (finding.certainty, finding.count, !finding.is_consequence());
+            let order = |finding: &Finding| {
+                let is_cause = finding.other_end.is_none();
+                (is_cause, finding.certainty, finding.count, !finding.is_consequence())
+            };
             (order(b), &b.last_seen, &a.cause, &a.summary).cmp(&(order(a), &a.last_seen, &b.cause, &b.summary))
         });
     }

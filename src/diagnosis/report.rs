@@ -64,6 +64,9 @@ pub struct Finding {
     pub peer: Peer,
     /// How many failed handshakes this explains.
     pub count: u64,
+    /// The cause that the other end's log names for the same connections, where that end decided and its log was read as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_end: Option<String>,
     /// One sentence: what is wrong.
     pub summary: String,
     /// Why the log proves or suggests it, and what else it could be.

@@ -708,7 +708,7 @@ mod tests {
         else {
             panic!("{found:?}")
         };
-        assert_eq!(hello.random, format!("{:08x}b1a8", 1_795_445_472));
+        assert_eq!(hello.random, "6b0453e0b1a8");
         assert_eq!(hello.offered_suites().collect::<Vec<_>>(), ["A", "B"]);
         assert_eq!(hello.server_name.as_deref(), Some("a.example.com"));
         assert!(

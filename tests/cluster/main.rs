@@ -8,6 +8,7 @@ mod clocks;
 mod clones;
 mod crash;
 mod diagnosis;
+mod documented;
 mod drift;
 mod endings;
 mod faults;

@@ -6,29 +6,12 @@ use tlsdebug::session::Phase;
 use tlsdebug::workload::ANNOTATION;
 
 use crate::diagnosis::start;
-use crate::support::plugin::Running;
 use crate::support::workloads::literal;
 use crate::support::{Scenario, scenario};
-
-/// Waits until a command that runs has printed a text.
-async fn printed(scenario: &Scenario, running: &Running, text: &str) {
-    let what = format!("{text:?} to be printed");
-    scenario
-        .eventually(&what, async || running.text().contains(text).then_some(()))
-        .await;
-}
 
 /// On a busy machine a connection may end before the server has answered: that is a failure of its own.
 fn is_expected(finding: &Finding) -> bool {
     finding.cause == "MissingIntermediate"
-}
-
-async fn exit_code(scenario: &Scenario, running: &mut Running) -> Option<i32> {
-    let running = std::cell::RefCell::new(running);
-    let ended = scenario
-        .eventually("the command to end", async || running.borrow_mut().ended())
-        .await;
-    ended.code()
 }
 
 /// The record on the Deployment.
@@ -62,9 +45,9 @@ fn a_session_from_its_start_to_its_page() {
 
         let line = ["start", "deploy/orders", "--name", "s", "--duration", "1h", "--watch"];
         let mut watched = scenario.start_plugin("start", &line);
-        printed(scenario, &watched, "MissingIntermediate (").await;
+        watched.printed(scenario, "MissingIntermediate (").await;
         scenario.plugin(&["stop", "s"]).done();
-        assert_eq!(exit_code(scenario, &mut watched).await, Some(1), "{}", watched.text());
+        assert_eq!(watched.exit_code(scenario).await, Some(1), "{}", watched.text());
         for text in [
             "s created",
             "Injecting",
@@ -105,9 +88,9 @@ fn who_looks_away_leaves_the_session_running() {
             created.text()
         );
         let mut watch = scenario.start_plugin("watch", &["watch", "s"]);
-        printed(scenario, &watch, "Capturing").await;
+        watch.printed(scenario, "Capturing").await;
         watch.signal("INT");
-        assert_eq!(exit_code(scenario, &mut watch).await, Some(130));
+        assert_eq!(watch.exit_code(scenario).await, Some(130));
         assert!(
             watch.text().contains("The session goes on. kubectl tlsdebug stop s"),
             "{}",
@@ -142,9 +125,9 @@ fn a_whole_session_without_an_operator() {
         let preview = scenario.plugin(&["run", "deploy/orders", "--dry-run"]).done();
         assert!(preview.contains("\\\"owner\\\":\\\"terminal\\\""), "{preview}");
         let mut run = scenario.start_plugin("run", &["run", "deploy/orders", "--output", "json"]);
-        printed(scenario, &run, "MissingIntermediate (").await;
+        run.printed(scenario, "MissingIntermediate (").await;
         run.signal("INT");
-        assert_eq!(exit_code(scenario, &mut run).await, Some(1), "{}", run.text());
+        assert_eq!(run.exit_code(scenario).await, Some(1), "{}", run.text());
         let report: Report = serde_json::from_str(&run.stdout()).unwrap();
         assert!(report.findings.iter().any(is_expected), "{report:?}");
         for text in ["Injecting", "Capturing", "Restoring", "Completed"] {
@@ -163,12 +146,12 @@ fn an_interrupted_run_restores() {
         let before = scenario.snapshot("orders").await;
         for signal in ["INT", "HUP"] {
             let mut run = scenario.start_plugin("run", &["run", "deploy/orders", "--duration", "1h"]);
-            printed(scenario, &run, "Capturing").await;
+            run.printed(scenario, "Capturing").await;
             let record = record(scenario, "orders").await;
             assert_eq!(record["owner"], "terminal");
             run.signal(signal);
             assert_eq!(
-                exit_code(scenario, &mut run).await,
+                run.exit_code(scenario).await,
                 Some(2),
                 "nothing was found: {}",
                 run.text()
@@ -187,7 +170,7 @@ fn what_a_killed_run_leaves_is_restored() {
         let before = scenario.snapshot("orders").await;
         let killed = async || {
             let run = scenario.start_plugin("run", &["run", "deploy/orders", "--duration", "1h"]);
-            printed(scenario, &run, "Capturing").await;
+            run.printed(scenario, "Capturing").await;
         };
         killed().await;
         assert!(scenario.has_flag("orders").await);
@@ -282,7 +265,7 @@ fn rights_that_are_missing_are_named_before_anything_is_touched() {
             })
             .await;
         let mut run = scenario.start_plugin("run", &["run", "deploy/orders", "--as", "jane", "--duration", "30s"]);
-        assert_eq!(exit_code(scenario, &mut run).await, Some(2), "{}", run.text());
+        assert_eq!(run.exit_code(scenario).await, Some(2), "{}", run.text());
         assert!(run.text().contains("Completed"), "{}", run.text());
     });
 }

@@ -11,6 +11,7 @@ pub mod policies;
 pub mod proxy;
 pub mod random;
 pub mod sessions;
+pub mod shell;
 pub mod snapshot;
 pub mod table;
 pub mod workloads;

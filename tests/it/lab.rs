@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
 use tlsdebug::diagnosis::Diagnoser;
 use tlsdebug::diagnosis::report::{Certainty, Finding, HandshakeCounts, Report, Side};
 use wildmatch::WildMatch;
@@ -138,7 +139,7 @@ fn loses_alerts(logs: &Logs, end: &str) -> bool {
 
 /// Whether a JVM before 8u272 printed the log.
 fn is_legacy(log: &[u8]) -> bool {
-    let holds = |text: &[u8]| log.windows(text.len()).any(|part| part == text);
+    let holds = |text: &[u8]| memmem::find(log, text).is_some();
     holds(b"%% Initialized:") && !holds(b"javax.net.ssl|")
 }
 
@@ -308,7 +309,7 @@ fn carried(log: &[u8], plain: &Report) -> Option<String> {
 }
 
 /// Both ends in one report: each finding still fits its end or tells the other end's reason, none is less sure than it was
-/// alone, and no handshake is lost.
+/// alone, no handshake is lost, and what one end only learnt comes after what the other end knows.
 fn joined(truths: &[Truth], logs: &Logs) -> Option<String> {
     let [(_, client), (_, server)] = logs.ends.as_slice() else {
         return None;
@@ -334,13 +335,32 @@ fn joined(truths: &[Truth], logs: &Logs) -> Option<String> {
         .into_iter()
         .any(|side| alone.iter().any(|report| surest(report, side) > surest(&joined, side)));
     let all_accepted = joined.findings.iter().all(accepted);
-    (!same_counts || !all_accepted || unsure).then(|| {
+    // Without a ClientHello in both logs nothing ties them together.
+    let are_tied = [client, server]
+        .iter()
+        .all(|log| memmem::find(log, b"ClientHello").is_some());
+    let is_led = !are_tied
+        || joined.findings.iter().all(is_learnt)
+        || joined.findings.first().is_none_or(|finding| !is_learnt(finding));
+    (!same_counts || !all_accepted || unsure || !is_led).then(|| {
         format!(
-            "counts {same_counts}, accepted {all_accepted}, as sure {}\n{}",
+            "counts {same_counts}, accepted {all_accepted}, as sure {}, cause first {is_led}\n{}",
             !unsure,
             answer(&joined)
         )
     })
+}
+
+/// Whether it says what the other end did, and not why.
+fn is_learnt(finding: &Finding) -> bool {
+    const LEARNT: [&str; 5] = [
+        "PeerAlert",
+        "PeerRejectedCertificate",
+        "ClientCertificateRejected",
+        "PeerClosedConnection",
+        "ConnectionReset",
+    ];
+    LEARNT.contains(&finding.cause.as_str())
 }
 
 /// Two lives of a JVM in one log have the handshakes of both.

@@ -315,6 +315,7 @@ fn failure() -> Captured {
             certificate_subject: None,
         },
         count: 1,
+        other_end: None,
         summary: "bank.example sent only its leaf".into(),
         explanation: String::new(),
         remedies: vec![],

@@ -105,7 +105,7 @@ pub(super) fn request(text: &str, authorities: &mut Vec<String>, within: &mut bo
     false
 }
 
-/// The random of `GMT: 1795445472 bytes = { 177, 168, … }`: four bytes of time, then the rest.
+/// The random of `GMT: 1795445472 bytes = { 177, 168, … }`: the time of [`clock`], then the rest.
 fn random_hex(text: &str) -> String {
     // What another thread has broken off is no random.
     let whole = text.trim_end().ends_with('}');
@@ -115,10 +115,17 @@ fn random_hex(text: &str) -> String {
     format!("{:08x}{}", clock(text).unwrap_or_default(), bytes_hex(bytes))
 }
 
-/// The time of a random, which is printed as a signed int.
+/// The time of a random: its first four bytes. `sun.security.ssl.RandomCookie` prints their sum, each shifted to its place and
+/// each with its sign.
 fn clock(text: &str) -> Option<i64> {
     let (time, _) = text.trim_start().strip_prefix("GMT:")?.split_once("bytes")?;
-    Some(time.trim().parse::<i64>().ok()? & 0xffff_ffff)
+    let mut sum = time.trim().parse::<i32>().ok()?;
+    let mut bytes = [0; 4];
+    for byte in bytes.iter_mut().rev() {
+        *byte = sum.to_le_bytes()[0];
+        sum = sum.wrapping_sub(i32::from(byte.cast_signed())) >> 8;
+    }
+    Some(u32::from_be_bytes(bytes).into())
 }
 
 /// The bytes of `{ 177, 168 }` in lower-case hex.
@@ -218,6 +225,13 @@ mod tests {
             broken_off(b"0000: 47 45 54 20 2F 73 65 63   72 65 74 2D 70 61 74 68  GET /secret-path"),
             None
         );
+    }
+
+    #[test]
+    fn the_first_bytes_of_a_random_are_printed_as_a_sum_of_signed_bytes() {
+        // What the client's log has in hex of the same ClientHellos.
+        assert_eq!(random_hex("  GMT: -1067800983 bytes = { 27, 178 }"), "c05ba6691bb2");
+        assert_eq!(random_hex("  GMT: 1795714961 bytes = { 242, 17 }"), "6b087091f211");
         assert_eq!(random_hex("  GMT: 1 bytes = { 1, "), "");
         assert_eq!(random_hex("  GMT: 1 bytes = { 1, 255 }"), "0000000101ff");
     }

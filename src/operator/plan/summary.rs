@@ -89,6 +89,7 @@ mod tests {
                 certificate_subject: None,
             },
             count: *count,
+            other_end: None,
             summary: String::new(),
             explanation: String::new(),
             remedies: Vec::new(),

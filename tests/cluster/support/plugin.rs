@@ -15,6 +15,37 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts it; `name` tells its output from that of others.
+    pub fn start(scenario: &Scenario, name: &str, command: &mut Command) -> Self {
+        let (out, err) = (
+            scenario.path(&format!("{name}.out")),
+            scenario.path(&format!("{name}.err")),
+        );
+        let child = command
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, out, err }
+    }
+
+    /// Waits until it has printed a text.
+    pub async fn printed(&self, scenario: &Scenario, text: &str) {
+        let what = format!("{text:?} to be printed");
+        scenario
+            .eventually(&what, async || self.text().contains(text).then_some(()))
+            .await;
+    }
+
+    /// Waits for its end; its exit code, none after a signal.
+    pub async fn exit_code(&mut self, scenario: &Scenario) -> Option<i32> {
+        let running = std::cell::RefCell::new(self);
+        let ended = scenario
+            .eventually("the command to end", async || running.borrow_mut().ended())
+            .await;
+        ended.code()
+    }
+
     /// Sends it a signal, such as INT.
     pub fn signal(&self, name: &str) {
         kubectl::run(
@@ -36,7 +67,7 @@ impl Running {
     }
 
     /// How it ended; `None`: it still runs.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 }
@@ -68,15 +99,12 @@ impl Scenario {
     /// Starts the plugin's program itself, so that signals reach it and nothing between.
     pub fn start_plugin(&self, name: &str, arguments: &[&str]) -> Running {
         self.path_with_plugin();
-        let (out, err) = (self.path(&format!("{name}.out")), self.path(&format!("{name}.err")));
-        let child = Command::new(self.path("bin").join("kubectl-tlsdebug"))
-            .args(arguments)
-            .args(["--namespace", &self.namespace])
-            .stdout(File::create(&out).unwrap())
-            .stderr(File::create(&err).unwrap())
-            .spawn()
-            .unwrap();
-        Running { child, out, err }
+        let mut command = Command::new(self.path("bin").join("kubectl-tlsdebug"));
+        Running::start(
+            self,
+            name,
+            command.args(arguments).args(["--namespace", &self.namespace]),
+        )
     }
 
     fn plugin_command(&self) -> Command {

@@ -38,9 +38,9 @@ cluster_test_binary() {
 	cargo test --quiet --no-run --test cluster --message-format=json |
 		jq -r 'select(.target.name == "cluster" and .executable != null) | .executable'
 }
-cluster_tests() {
+cluster_tests() { # more arguments of the test program
 	local binary
-	binary=$(cluster_test_binary) && tests/cluster/enter.sh "$cluster" "$binary" --test-threads 4
+	binary=$(cluster_test_binary) && tests/cluster/enter.sh "$cluster" "$binary" --test-threads 4 "$@"
 }
 
 echo 'Tests (from nothing about 30 minutes on two cores, afterwards about 7)'
@@ -63,6 +63,8 @@ step 'Chart' tests/chart.sh || failed=1
 if step "Cluster $cluster" tests/cluster/up.sh "$cluster" &&
 	step 'Loading images' tests/cluster/load.sh "$cluster" "$images"/msr-1.tar target/image/tlsdebug.tar; then
 	step 'Sessions on the cluster' cluster_tests || failed=1
+	# It removes the definition of the kind, so it comes last.
+	step 'Every command of the README and of docs/' cluster_tests --ignored documented:: || failed=1
 else
 	failed=1
 	skipped+=('Sessions on the cluster: the cluster did not start')

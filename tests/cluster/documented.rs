@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tlsdebug::session::Phase;
+use tlsdebug::session::{Phase, TLSDebugSessionStatus};
 
 use crate::support::kubectl::kubectl;
 use crate::support::shell::Shell;
@@ -20,7 +20,6 @@ const ELSEWHERE: &[&str] = &[
     // There is no Docker: tests/image.sh runs the same steps.
     "docker build -t REGISTRY/tlsdebug:0.1.0 . && docker push REGISTRY/tlsdebug:0.1.0",
     "docker build --build-arg FEATURES=plugin --tag REGISTRY/tlsdebug:0.1.0-plugin .",
-    "tests/image.sh OUT",
     "make demo",
     // In a pod: sidecar::a_sidecar_tells_what_it_finds.
     "tlsdebug tail --self --container msr --pod orders-msr-0 --metrics-address 0.0.0.0:8081",
@@ -30,6 +29,9 @@ const ELSEWHERE: &[&str] = &[
     "flux resume kustomization orders",
     // Named for what it does, not to be run; restoration:: runs it.
     "kubectl rollout undo",
+    // Named without what they are run on.
+    "kubectl tlsdebug run",
+    "kubectl tlsdebug start",
 ];
 
 #[test]
@@ -54,6 +56,7 @@ fn commands_of_the_documentation() {
         by_manifest(scenario, &shell).await;
         scenario.settled("orders-msr").await;
         scenario.assert_as_before("orders-msr", &before).await;
+        out_of_order(scenario, &shell).await;
         what_is_used_otherwise(scenario, &shell);
         uninstall(scenario, &shell);
         shell.assert_all_were_run(ELSEWHERE);
@@ -118,11 +121,15 @@ async fn a_log_that_is_there(scenario: &Scenario, shell: &Shell<'_>) {
     for file in ["server.log", "client.log", "logs/yesterday.log"] {
         fs::write(shell.file(file), &expired).unwrap();
     }
-    for line in ["tlsdebug diagnose server.log", "tlsdebug diagnose logs/"] {
+    for line in [
+        "tlsdebug diagnose server.log",
+        "tlsdebug diagnose logs/",
+        "tlsdebug diagnose client.log server.log",
+    ] {
         let said = shell.run(line, &[]);
         assert_eq!(said.code, Some(1), "{}", said.text());
         assert!(
-            said.stdout.starts_with("Failures found: 1 handshake, 1 failed"),
+            said.stdout.starts_with("Failures found: ") && said.stdout.contains("CertificateExpired"),
             "{}",
             said.stdout
         );
@@ -200,9 +207,13 @@ async fn without_an_operator(scenario: &Scenario, shell: &Shell<'_>) {
         assert!(!scenario.has_flag("orders-msr").await);
         scenario.settled("orders-msr").await;
     }
-    // Nothing is left for these, and they say so.
-    shell.run("kubectl tlsdebug restore deploy/orders-msr", &[]);
-    shell.run("kubectl tlsdebug restore deploy/NAME", &[("NAME", "orders-msr")]);
+    for (line, own) in [
+        ("kubectl tlsdebug restore deploy/orders-msr", &[][..]),
+        ("kubectl tlsdebug restore deploy/NAME", &[("NAME", "orders-msr")]),
+    ] {
+        let said = shell.run(line, own).done();
+        assert!(said.contains("carries no change of tlsdebug"), "{said}");
+    }
 }
 
 fn install(scenario: &Scenario, shell: &Shell<'_>) {
@@ -279,7 +290,7 @@ async fn from_the_terminal(scenario: &Scenario, shell: &Shell<'_>) {
     scenario.settled("bank").await;
 }
 
-/// The README's manifest, its end, and the way out by hand.
+/// The README's manifest, and its end.
 async fn by_manifest(scenario: &Scenario, shell: &Shell<'_>) {
     let manifest = README.lines().skip_while(|line| !line.starts_with("    apiVersion:"));
     let manifest: String = manifest
@@ -288,16 +299,10 @@ async fn by_manifest(scenario: &Scenario, shell: &Shell<'_>) {
         .collect();
     fs::write(shell.file("session.yaml"), manifest).unwrap();
     let namespace = ("NAMESPACE-OF-THE-WORKLOAD", scenario.namespace.as_str());
-    let apply = "kubectl apply --namespace NAMESPACE-OF-THE-WORKLOAD --filename session.yaml";
     let name = "orders-to-bank";
-    let again = async || {
-        shell
-            .unwritten("kubectl delete tds orders-to-bank --ignore-not-found")
-            .done();
-        scenario.settled("orders-msr").await;
-        shell.run(apply, &[namespace]).done();
-    };
-    again().await;
+    apply_again(scenario, shell).await;
+    let has_cause = |status: &TLSDebugSessionStatus| status.cause.as_deref() == Some("MissingIntermediate");
+    scenario.status_with(name, "the cause", has_cause).await;
     for line in [
         "kubectl get tds --watch",
         "kubectl get tds --namespace NAMESPACE-OF-THE-WORKLOAD --watch",
@@ -313,8 +318,23 @@ async fn by_manifest(scenario: &Scenario, shell: &Shell<'_>) {
                 {\"stop\": true}}'";
     shell.run(stop, &[namespace]).done();
     assert_eq!(scenario.finished(name).await.phase, Phase::Completed);
+}
 
-    again().await;
+/// The README's session, once more.
+async fn apply_again(scenario: &Scenario, shell: &Shell<'_>) {
+    shell
+        .unwritten("kubectl delete tds orders-to-bank --ignore-not-found")
+        .done();
+    scenario.settled("orders-msr").await;
+    let apply = "kubectl apply --namespace NAMESPACE-OF-THE-WORKLOAD --filename session.yaml";
+    let namespace = ("NAMESPACE-OF-THE-WORKLOAD", scenario.namespace.as_str());
+    shell.run(apply, &[namespace]).done();
+}
+
+/// The way out by hand, an upgrade in mid-session, and an end from outside.
+async fn out_of_order(scenario: &Scenario, shell: &Shell<'_>) {
+    let name = "orders-to-bank";
+    apply_again(scenario, shell).await;
     scenario.reached(name, Phase::Capturing).await;
     let print = "kubectl get tds NAME -o jsonpath='{.status.restoreCommand}'";
     let command = shell.run(print, &[("NAME", name)]).done();
@@ -322,7 +342,7 @@ async fn by_manifest(scenario: &Scenario, shell: &Shell<'_>) {
     let status = scenario.finished(name).await;
     assert_eq!(status.failure.unwrap().reason, "RestoredByHand");
 
-    again().await;
+    apply_again(scenario, shell).await;
     scenario.reached(name, Phase::Capturing).await;
     let line = "helm upgrade tlsdebug charts/tlsdebug --namespace tlsdebug --reuse-values";
     shell.run(line, &[]).done();

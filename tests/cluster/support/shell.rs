@@ -127,7 +127,7 @@ fn pages() -> Vec<PathBuf> {
 
 /// The command lines of a page: those of its indented blocks, and those of three words and more between backticks.
 fn commands(page: &str) -> Vec<String> {
-    let mut found = Vec::new();
+    let (mut found, mut prose) = (Vec::new(), String::new());
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         if let Some(block) = line.strip_prefix("    ") {
@@ -137,10 +137,13 @@ fn commands(page: &str) -> Vec<String> {
             }
             found.push(command);
         } else {
-            let spans = line.split('`').skip(1).step_by(2);
-            found.extend(spans.filter(|span| span.split(' ').count() > 2).map(str::to_owned));
+            // What stands between backticks may go on in the next line.
+            prose += line;
+            prose.push(' ');
         }
     }
+    let spans = prose.split('`').skip(1).step_by(2);
+    found.extend(spans.filter(|span| span.split(' ').count() > 2).map(str::to_owned));
     found.retain(|line| PROGRAMS.iter().any(|program| line.starts_with(program)));
     found
 }

@@ -23,8 +23,8 @@ test: ## Run all checks and tests, those on a real cluster included
 	@tests/run.sh
 
 .PHONY: test-all
-test-all: ## Run make test, the page in a browser, alerts and dashboard, the plugin's archive, all faults, and the whole lab
-	@$(MAKE) --no-print-directory test browser monitoring dist-test faults lab
+test-all: ## Run make test, the page in a browser, alerts and dashboard, the plugin's archive, Helm 3, all faults, and the whole lab
+	@$(MAKE) --no-print-directory test browser monitoring dist-test helm3 faults lab
 
 .PHONY: monitoring
 monitoring: ## Test the alerts with promtool, and the dashboard's queries on a Prometheus that scrapes the operator; 3 minutes
@@ -38,6 +38,10 @@ dist: ## Build the kubectl plugin's archive, its checksum and its krew manifest 
 dist-test: ## Build that archive, install it with krew and run it with kubectl
 	@tests/dist.sh
 
+.PHONY: helm3
+helm3: ## Test the chart by Helm 3: what it renders, and install, upgrade and uninstall on a cluster of its own; 4 minutes
+	@tests/helm3.sh
+
 .PHONY: faults
 faults: ## Make everything fail around a session on a cluster of its own, and print the tables; 25 minutes
 	@tests/faults.sh
@@ -45,6 +49,10 @@ faults: ## Make everything fail around a session on a cluster of its own, and pr
 .PHONY: browser
 browser: ## Test the page of --output html in a headless Chromium (SCREENSHOTS=FOLDER writes pictures); 3 minutes
 	@tests/browser.sh
+
+.PHONY: pictures
+pictures: ## Take the README's pictures anew, of the demo's cluster (make demo first)
+	@tests/pictures.sh
 
 .PHONY: crds
 crds: ## Write the custom resource definition anew from the Rust types

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Checks the chart: lint, what it renders (tests/chart/NAME.values.yaml gives NAME.yaml; UPDATE_SNAPSHOTS=1 writes them
 # anew), what it refuses, and on a real API server its installation, its rights, its policy and the definition's rules.
+# HELM names the folder of another helm than the one that tests/cluster/build.sh builds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=$(tests/cluster/build.sh | tail -n 1)
-export PATH=$bin:$PATH
+export PATH=${HELM:+$HELM:}$bin:$PATH
 failed=0
 wrong() {
 	printf 'chart.sh: %s\n' "$@" >&2

@@ -44,7 +44,8 @@ binary=$(cargo test --quiet --no-run --test cluster --message-format=json 2>/dev
 # Each of these has the machine, or the cluster, for itself.
 step 'Broken log streams under load' cluster_tests reconnects --test-threads 1 || failed=1
 step 'Rights, each taken away in turn' cluster_tests grants --test-threads 1 || failed=1
-step 'Kills, API faults, workloads' cluster_tests --skip alone --skip reconnects --skip grants --test-threads 4 || failed=1
+step 'Kills, API faults, workloads' cluster_tests --skip alone --skip reconnects --skip grants --skip documented \
+	--test-threads 4 || failed=1
 # Much of what others do to a workload and a session is a scenario of make test: its rows are shown as well.
 step 'Scenarios of make test' tests/cluster/enter.sh "$cluster" "$binary" meanwhile leftovers leadership endings drift:: crash rights \
 	clocks logs:: peers \

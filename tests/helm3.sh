@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The chart by Helm 3, which is built from its Go module into the cache: what tests/chart.sh asks of it, and on a cluster of
+# its own its installation, upgrade, tests and uninstallation with sessions that run.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tests/steps.sh
+source tests/steps.sh
+
+need_root helm3
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 STEP_LINES=200
+cluster=helm3-$$
+cleanup() {
+	tests/cluster/down.sh "$cluster" >/dev/null 2>&1 || true
+	rm -rf "$steps_log"
+}
+trap cleanup EXIT
+version=$(sed -n 's|.*helm.sh/helm/v3 v\([0-9.]*\).*|\1|p' tests/cluster/helm3/go.mod | head -n 1)
+export HELM=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/tools/helm-$version
+build() { [[ -x $HELM/helm ]] || (cd tests/cluster/helm3 && mkdir -p "$HELM" && go build -trimpath -ldflags '-s -w' -o "$HELM/helm" helm.sh/helm/v3/cmd/helm); }
+# shellcheck disable=SC2016 # the shell inside expands it
+cluster_tests() { tests/cluster/enter.sh "$cluster" bash -c 'PATH=$HELM:$PATH exec "$@"' - "$binary" installed:: --include-ignored --test-threads 2; }
+
+echo 'The chart by Helm 3 (about 4 minutes on two cores)'
+step 'Kubernetes, etcd, CoreDNS, Helm' tests/cluster/build.sh
+step "Helm $version" build
+failed=0
+step 'Chart' tests/chart.sh || failed=1
+step 'Test image' tests/images/build.sh
+images=$(tests/images/build.sh 2>/dev/null | tail -n 1)
+step 'The operator and its image' tests/image.sh target/image
+step "Cluster $cluster" tests/cluster/up.sh "$cluster"
+step 'Loading images' tests/cluster/load.sh "$cluster" "$images"/msr-1.tar target/image/tlsdebug.tar
+step 'Test program' cargo test --quiet --no-run --test cluster
+binary=$(cargo test --quiet --no-run --test cluster --message-format=json 2>/dev/null |
+	jq -r 'select(.target.name == "cluster" and .executable != null) | .executable')
+step "Installed, upgraded and uninstalled" cluster_tests || failed=1
+print_panics
+exit "$failed"

@@ -14,6 +14,7 @@ mod json;
 mod legacy;
 mod lines;
 mod modern;
+pub(crate) mod moment;
 mod names;
 mod payload;
 mod reader;

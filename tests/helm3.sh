@@ -16,7 +16,13 @@ cleanup() {
 trap cleanup EXIT
 version=$(sed -n 's|.*helm.sh/helm/v3 v\([0-9.]*\).*|\1|p' tests/cluster/helm3/go.mod | head -n 1)
 export HELM=${XDG_CACHE_HOME:-$HOME/.cache}/tlsdebug/tools/helm-$version
-build() { [[ -x $HELM/helm ]] || (cd tests/cluster/helm3 && mkdir -p "$HELM" && go build -trimpath -ldflags '-s -w' -o "$HELM/helm" helm.sh/helm/v3/cmd/helm); }
+# The Kubernetes that charts are rendered for without a cluster; its releases are told it like this.
+minor=$(sed -n 's|.*k8s.io/client-go v0\.\([0-9]*\)\..*|\1|p' tests/cluster/helm3/go.mod)
+flags='-s -w'
+for package in lint/rules chartutil; do
+	flags+=" -X helm.sh/helm/v3/pkg/$package.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$package.k8sVersionMinor=$minor"
+done
+build() { [[ -x $HELM/helm ]] || (cd tests/cluster/helm3 && mkdir -p "$HELM" && go build -trimpath -ldflags "$flags" -o "$HELM/helm" helm.sh/helm/v3/cmd/helm); }
 # shellcheck disable=SC2016 # the shell inside expands it
 cluster_tests() { tests/cluster/enter.sh "$cluster" bash -c 'PATH=$HELM:$PATH exec "$@"' - "$binary" installed:: --include-ignored --test-threads 2; }
 

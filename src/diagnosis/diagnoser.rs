@@ -3,6 +3,7 @@
 use super::catalogue;
 use super::join::{self, Explained};
 use super::journal::{Journal, Place, Rows, Source};
+use super::merge;
 use super::report::{Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
 use super::rules;
 use crate::handshake::{Handshake, Knowledge, Outcome, Side, Tracker};
@@ -44,6 +45,8 @@ struct Group {
     key: (&'static str, Option<Side>, Peer, String),
     first: Box<Handshake>,
     count: u64,
+    /// Handshakes need not end in the order in which they began.
+    first_seen: Option<String>,
     last_seen: Option<String>,
     threads: Vec<String>,
     randoms: Vec<String>,
@@ -189,6 +192,7 @@ impl Diagnoser {
         for group in &self.groups {
             let mut finding = self.finding(&group.first, knowledge);
             finding.count = group.count;
+            finding.first_seen.clone_from(&group.first_seen);
             finding.last_seen.clone_from(&group.last_seen);
             finding.threads.clone_from(&group.threads);
             all.push(Explained {
@@ -299,7 +303,8 @@ impl Diagnoser {
             if group.randoms.len() < KEPT_RANDOMS {
                 group.randoms.extend(random(&handshake));
             }
-            group.last_seen = handshake.ended.or(group.last_seen.take());
+            group.first_seen = merge::earliest(group.first_seen.take(), handshake.begun);
+            group.last_seen = merge::latest(group.last_seen.take(), handshake.ended);
             if let Some(thread) = thread
                 && group.threads.len() < KEPT_THREADS
                 && !group.threads.contains(&thread)
@@ -312,12 +317,13 @@ impl Diagnoser {
             self.unexplained += 1;
             return;
         }
-        let last_seen = handshake.ended.clone();
+        let (first_seen, last_seen) = (handshake.begun.clone(), handshake.ended.clone());
         self.groups.push(Group {
             key,
             randoms: random(&handshake).into_iter().collect(),
             first: Box::new(handshake),
             count: 1,
+            first_seen,
             last_seen,
             threads: thread.into_iter().collect(),
         });

@@ -2,6 +2,7 @@
 
 use super::catalogue::{self, Cause};
 use super::report::{Finding, HandshakeCounts, Report, Verdict};
+use crate::log::moment;
 
 /// Evidence lines that a merged finding keeps.
 const KEPT_EVIDENCE: usize = 20;
@@ -58,12 +59,8 @@ impl Report {
             known.explanation = finding.explanation;
         }
         known.other_end = known.other_end.take().or(finding.other_end);
-        if earlier(finding.first_seen.as_ref(), known.first_seen.as_ref()) {
-            known.first_seen = finding.first_seen;
-        }
-        if earlier(known.last_seen.as_ref(), finding.last_seen.as_ref()) {
-            known.last_seen = finding.last_seen;
-        }
+        known.first_seen = earliest(known.first_seen.take(), finding.first_seen);
+        known.last_seen = latest(known.last_seen.take(), finding.last_seen);
         for line in finding.evidence {
             if known.evidence.len() < KEPT_EVIDENCE && !known.evidence.contains(&line) {
                 known.evidence.push(line);
@@ -84,7 +81,8 @@ impl Report {
                 let is_cause = finding.other_end.is_none();
                 (is_cause, finding.certainty, finding.count, !finding.is_consequence())
             };
-            (order(b), &b.last_seen, &a.cause, &a.summary).cmp(&(order(a), &a.last_seen, &b.cause, &b.summary))
+            let [last_a, last_b] = [a, b].map(|finding| finding.last_seen.as_deref().map(moment::order));
+            (order(b), last_b, &a.cause, &a.summary).cmp(&(order(a), last_a, &b.cause, &b.summary))
         });
     }
 }
@@ -125,10 +123,34 @@ impl Finding {
     }
 }
 
-fn earlier(a: Option<&String>, b: Option<&String>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a < b,
-        (Some(_), None) => true,
-        _ => false,
+/// The first of the printed times that there are.
+pub(super) fn earliest(one: Option<String>, other: Option<String>) -> Option<String> {
+    one.into_iter()
+        .chain(other)
+        .min_by(|one, other| moment::order(one).cmp(&moment::order(other)))
+}
+
+/// The last of the printed times that there are.
+pub(super) fn latest(one: Option<String>, other: Option<String>) -> Option<String> {
+    one.into_iter()
+        .chain(other)
+        .max_by(|one, other| moment::order(one).cmp(&moment::order(other)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_are_missing_hide_none() {
+        let time = |text: &str| Some(text.to_owned());
+        let (noon, one) = ("Nov 23, 2026 12:57:06 PM", "Nov 23, 2026 1:57:06 PM");
+        assert_eq!(earliest(time(one), time(noon)), time(noon));
+        assert_eq!(latest(time(one), time(noon)), time(one));
+        for join in [earliest, latest] {
+            assert_eq!(join(time(one), None), time(one));
+            assert_eq!(join(None, time(one)), time(one));
+            assert_eq!(join(None, None), None);
+        }
     }
 }

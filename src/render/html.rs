@@ -6,7 +6,6 @@ mod data;
 mod evidence;
 mod finding;
 mod ladder;
-mod when;
 mod words;
 
 use std::collections::HashMap;

@@ -556,3 +556,30 @@ const WORDS: &[&str] = &[
     "[pod/a/b] ",
     "{\"log\":\"x\\n\",\"stream\":\"stderr\"}\n",
 ];
+
+#[test]
+fn handshakes_need_not_end_in_the_order_in_which_they_began() {
+    let log = String::from_utf8(log("17.0.15-expired-client")).unwrap();
+    let middle = log.find("javax.net.ssl|DEBUG|10|main|2026-11-23 15:00:18.3").unwrap();
+    let (begin, end) = log.split_at(middle);
+    let other = log
+        .replace("|10|main|", "|11|other|")
+        .replace(" 15:00:18.", " 15:00:19.");
+    let both = [begin, &other, &end.replace(" 15:00:18.", " 15:00:20.")].concat();
+    let (whole, pieces) = (report(both.as_bytes()), {
+        let mut diagnoser = Diagnoser::new("log");
+        both.lines().for_each(|line| {
+            diagnoser.feed(line.as_bytes());
+            diagnoser.feed(b"\n");
+        });
+        diagnoser.finish();
+        diagnoser.report()
+    });
+    for report in [whole, pieces] {
+        assert_eq!(report.findings.len(), 1);
+        let finding = &report.findings[0];
+        assert_eq!(finding.count, 2);
+        assert_eq!(finding.first_seen.as_deref(), Some("2026-11-23 15:00:18.293 UTC"));
+        assert_eq!(finding.last_seen.as_deref(), Some("2026-11-23 15:00:20.404 UTC"));
+    }
+}

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::when::moment;
 use super::words::{clean, end, name};
 use crate::diagnosis::catalogue::{CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, HOSTNAME_MISMATCH};
 use crate::diagnosis::{Link, Path, Row, Standing};
 use crate::log::Certificate;
+use crate::log::moment::moment;
 
 /// Alternative names shown of a certificate.
 const SHOWN_NAMES: usize = 12;

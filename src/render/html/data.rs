@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::when::{moment, zone};
 use super::words::{clean, name};
 use crate::diagnosis::{Journal, Row};
 use crate::handshake::{Outcome, Side};
+use crate::log::moment::{moment, zone};
 
 /// Bytes of rows that are taken into the page; further rows are left out.
 const ROW_BYTES: usize = 2_500_000;

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::when::{Moment, moment};
 use super::words::{capital, clean, counted, end, name, other};
 use crate::diagnosis::Row;
 use crate::handshake::{Entry, Failure, Handshake, Outcome, Side, Step};
+use crate::log::moment::{Moment, moment};
 use crate::log::{ClientHello, Names, ServerHello};
 
 /// One end as its own log tells it.

@@ -5,16 +5,16 @@ use jiff::fmt::strtime;
 
 /// A printed time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// Milliseconds since 1970 on the clock that was printed, whatever its zone.
-    pub(super) clock: i64,
+    pub(crate) clock: i64,
     /// How far that clock is ahead of UTC, in milliseconds, where its zone says so clearly.
     ahead: Option<i64>,
 }
 
 impl Moment {
     /// The time on the clock of `other`, as far as both zones are clear.
-    pub(super) fn on_clock_of(self, other: Moment) -> i64 {
+    pub(crate) fn on_clock_of(self, other: Moment) -> i64 {
         match (self.ahead, other.ahead) {
             (Some(from), Some(to)) => self.clock - from + to,
             _ => self.clock,
@@ -25,7 +25,7 @@ impl Moment {
 /// Reads `2026-11-23 14:54:54.220 GMT`, or `Nov 23, 2026 2:57:06 PM` of `java.util.logging`.
 ///
 /// The hour is that of Java's pattern letter `k` in JSSE's records, from 1 to 24: 24:10 is ten minutes after midnight.
-pub(super) fn moment(text: &str) -> Option<Moment> {
+pub(crate) fn moment(text: &str) -> Option<Moment> {
     if let (Some(date), Some(time)) = (text.get(..10), text.get(11..23)) {
         let time = match time.strip_prefix("24:") {
             Some(rest) => format!("00:{rest}"),
@@ -45,8 +45,16 @@ pub(super) fn moment(text: &str) -> Option<Moment> {
     })
 }
 
+/// By what printed times are put in order: by the clock in UTC where the zone is clear, else by the clock that was printed. What
+/// is no time comes before all that are.
+pub(crate) fn order(text: &str) -> (Option<i64>, &str) {
+    let clock = moment(text).map(|moment| moment.clock - moment.ahead.unwrap_or_default());
+    // Where that does not tell, any order will do, as long as it is always the same.
+    (clock, text)
+}
+
 /// The zone behind a printed time, such as `GMT`.
-pub(super) fn zone(text: &str) -> &str {
+pub(crate) fn zone(text: &str) -> &str {
     let rest = text.get(23..).unwrap_or_default().trim();
     if text.get(11..23).is_some_and(|time| time.contains(':'))
         && text.as_bytes().first().is_some_and(u8::is_ascii_digit)
@@ -97,6 +105,25 @@ mod tests {
         );
         assert_eq!(there.on_clock_of(here), here.clock);
         assert_eq!(zone("2026-11-23 09:00:00.000 GMT-05:00"), "GMT-05:00");
+    }
+
+    #[test]
+    fn times_in_their_order() {
+        let ordered = [
+            "yesterday",
+            "2026-11-23 24:10:00.500 GMT",
+            "2026-11-23 08:00:00.000 GMT-05:00",
+            "2026-11-23 13:30:00.000 CET",
+            "Nov 23, 2026 12:57:06 PM",
+            "2026-11-23 13:01:00.000 GMT",
+            "Nov 23, 2026 2:57:06 PM",
+        ];
+        let mut sorted = ordered;
+        sorted.reverse();
+        sorted.sort_by_key(|text| order(text));
+        // 8 o'clock at UTC-5 is 13:00 UTC.
+        let expected = [0, 1, 4, 2, 5, 3, 6].map(|index| ordered[index]);
+        assert_eq!(sorted, expected);
     }
 
     #[test]

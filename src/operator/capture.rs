@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use self::lives::Lives;
+use crate::diagnosis::Journal;
 use crate::diagnosis::report::Report;
 use crate::operator::metrics::LogMetrics;
 use crate::operator::observe::DebugPod;
@@ -111,6 +112,21 @@ impl Capture {
             tasks: vec![notifier],
             shared,
         }
+    }
+
+    /// Keeps the single handshakes as well, for [`Self::journal`]; to be asked for before the first stream. Memory grows with
+    /// the logs up to the journal's limits then.
+    #[must_use]
+    pub fn keeping_journal(self) -> Self {
+        self.shared.lives().keeps_journal = true;
+        self
+    }
+
+    /// The report on what the streams have brought so far, and its handshakes. `None` where it does not tell of all: of container
+    /// lives that ended long ago only the result is kept.
+    #[must_use]
+    pub fn journal(&self) -> Option<(Report, Journal)> {
+        self.shared.lives().journal()
     }
 
     /// Starts a stream for every container life that has none yet, of `max_pods` pods at a time; a pod that is gone makes

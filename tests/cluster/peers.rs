@@ -76,6 +76,13 @@ fn logs_of_both_ends_are_read_as_one() {
             status.pods
         );
 
+        let page = scenario.plugin(&["report", "session", "--output", "html"]);
+        assert_eq!(page.code, Some(1), "{}", page.stderr);
+        assert!(
+            page.stdout.contains("in the logs of both ends"),
+            "one end only is shown"
+        );
+
         scenario.stop_session("session");
         let status = scenario.finished("session").await;
         let peer = status.peer.unwrap();

@@ -135,6 +135,14 @@ fn a_whole_session_without_an_operator() {
         }
         scenario.settled("orders").await;
         scenario.assert_as_before("orders", &before).await;
+
+        // The page has the handshakes as well, though their pods are gone.
+        let page = scenario.plugin(&["run", "deploy/orders", "--first-failure", "--output", "html"]);
+        assert_eq!(page.code, Some(1), "{}", page.stderr);
+        assert!(
+            page.stdout.starts_with("<!DOCTYPE html>") && page.stdout.contains("class=\"ladder"),
+            "no handshake is drawn"
+        );
     });
 }
 

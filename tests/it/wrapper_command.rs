@@ -107,6 +107,35 @@ fn a_link_stays_a_link() {
 }
 
 #[test]
+fn access_control_lists_and_attributes_stay() {
+    /// acl(5) as the kernel has it: version 2, then tag, permissions and id of owner, user 4711, group, mask and others.
+    const LIST: &[u8] = b"\x02\0\0\0\
+        \x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\x67\x12\0\0\x04\0\x04\0\xff\xff\xff\xff\
+        \x10\0\x04\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff";
+    let installation = Installation::new(CUSTOM);
+    let file = installation.custom();
+    let attributes = [
+        ("system.posix_acl_access", LIST),
+        ("user.note", &b"by the platform team"[..]),
+    ];
+    let kept: Vec<_> = attributes
+        .into_iter()
+        // Not every file system has them.
+        .filter(|(name, value)| xattr::set(&file, name, value).is_ok())
+        .collect();
+    for command in ["enable", "disable"] {
+        installation.run(command, &file, &[]);
+        for (name, value) in &kept {
+            assert_eq!(
+                xattr::get(&file, name).unwrap().as_deref(),
+                Some(*value),
+                "{command}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
 fn other_words_take_the_place_of_the_first() {
     let installation = Installation::new("");
     let custom = installation.custom();

@@ -75,10 +75,30 @@ fn stored(status: &TLSDebugSessionStatus) -> Report {
     }
 }
 
-/// Reads the logs of the pods that the session has read, each handshake with them. `None`: not all of that is there any more,
-/// and the status knows more than a part of the logs.
+/// Reads the logs of the pods that the session has read, each handshake with them, and those of the session of the other end.
+/// `None`: not all of that is there any more, and the status knows more than a part of the logs.
 async fn read_logs(cluster: &Cluster, session: &TLSDebugSession, output: Output) -> Option<(Report, Journal)> {
     let status = session.status.as_ref()?;
+    let mut diagnosers = read_pods(cluster, status, output).await?;
+    if let Some(peer) = &status.peer {
+        let sessions = Api::<TLSDebugSession>::namespaced(cluster.client.clone(), &cluster.namespace);
+        let other = sessions.get_opt(&peer.name).await.ok()??;
+        diagnosers.extend(read_pods(cluster, other.status.as_ref()?, output).await?);
+    }
+    let (mut report, journal) = match output {
+        Output::Html => Diagnoser::join_with_journal(&diagnosers),
+        Output::Text | Output::Json => (Diagnoser::join(&diagnosers), Journal::default()),
+    };
+    // What was rotated away since is only in the status.
+    if report.handshakes.total < status.handshakes.unwrap_or_default().total {
+        return None;
+    }
+    report.warnings.extend(status.warnings.iter().cloned());
+    Some((report, journal))
+}
+
+/// Reads the logs of the pods that one session has read.
+async fn read_pods(cluster: &Cluster, status: &TLSDebugSessionStatus, output: Output) -> Option<Vec<Diagnoser>> {
     let container = &status.injection.as_ref()?.change.container;
     if status.pods.is_empty() || status.earlier_pods.is_some() {
         return None;
@@ -115,16 +135,7 @@ async fn read_logs(cluster: &Cluster, session: &TLSDebugSession, output: Output)
         diagnoser.finish();
         diagnosers.push(diagnoser);
     }
-    let (mut report, journal) = match output {
-        Output::Html => Diagnoser::join_with_journal(&diagnosers),
-        Output::Text | Output::Json => (Diagnoser::join(&diagnosers), Journal::default()),
-    };
-    // What was rotated away since is only in the status.
-    if report.handshakes.total < status.handshakes.unwrap_or_default().total {
-        return None;
-    }
-    report.warnings.extend(status.warnings.iter().cloned());
-    Some((report, journal))
+    Some(diagnosers)
 }
 
 #[cfg(test)]

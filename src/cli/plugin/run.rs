@@ -86,7 +86,9 @@ impl Run {
             wake,
             capture: None,
             watch: None,
+            keeps_journal: self.output == Output::Html,
             report: None,
+            journal: Journal::default(),
             fault: None,
             may_have_changed: false,
         };
@@ -103,7 +105,7 @@ impl Run {
             &mut std::io::stdout().lock(),
             self.output,
             &report,
-            &Journal::default(),
+            &terminal.journal,
             "",
         )
         .map_err(|error| Problem::new(format!("cannot write the report: {error}")))?;
@@ -137,8 +139,12 @@ struct Terminal<'a> {
     wake: Wake,
     capture: Option<Capture>,
     watch: Option<Watch>,
+    /// Whether the page shows the single handshakes.
+    keeps_journal: bool,
     /// The last that was read.
     report: Option<Report>,
+    /// The handshakes of that report, once nothing more is read.
+    journal: Journal,
     /// What was said last of a write that does not go through.
     fault: Option<String>,
     /// Whether the change was sent. An answer that is lost says nothing, so this stays until the API server refuses it.
@@ -306,22 +312,24 @@ impl Terminal<'_> {
             }
             _ => self.watch = None,
         }
-        match plan.status.injection.as_ref().filter(|_| plan.capture) {
-            Some(injection) => {
-                let container = injection.change.container.clone();
-                let capture = self.capture.get_or_insert_with(|| {
-                    Capture::new(
-                        self.cluster.logs.clone(),
-                        &self.session,
-                        container,
-                        self.wake.clone(),
-                        LogMetrics::default(),
-                    )
-                });
-                capture.follow(&observed.remains.pods, self.session.spec.max_pods);
+        let Some(injection) = plan.status.injection.as_ref().filter(|_| plan.capture) else {
+            let read = self.capture.take().filter(|_| self.keeps_journal);
+            if let Some((report, journal)) = read.and_then(|capture| capture.journal()) {
+                (self.report, self.journal) = (Some(report), journal);
             }
-            None => self.capture = None,
-        }
+            return;
+        };
+        let container = injection.change.container.clone();
+        let capture = self.capture.get_or_insert_with(|| {
+            let (logs, wake) = (self.cluster.logs.clone(), self.wake.clone());
+            let capture = Capture::new(logs, &self.session, container, wake, LogMetrics::default());
+            if self.keeps_journal {
+                capture.keeping_journal()
+            } else {
+                capture
+            }
+        });
+        capture.follow(&observed.remains.pods, self.session.spec.max_pods);
     }
 
     /// Says once what does not work; it may work the next time. Before the change there is nothing to wait for.
@@ -450,7 +458,9 @@ mod tests {
             wake: mpsc::unbounded_channel().0,
             capture: None,
             watch: None,
+            keeps_journal: false,
             report: None,
+            journal: Journal::default(),
             fault: None,
             may_have_changed: false,
         }

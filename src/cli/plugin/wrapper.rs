@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use xattr::FileExt as _;
 
 use super::problem::Problem;
 use crate::cli::output;
@@ -281,6 +282,28 @@ fn backup(path: &Path) -> PathBuf {
     ))
 }
 
+/// Gives a new file the access control list and the other extended attributes of `like`. What belongs to the system's own policy
+/// (SELinux labels and their like) it sets itself where we may not.
+fn copy_attributes(like: &Path, file: &File) -> io::Result<()> {
+    let names = match xattr::list(like) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+        names => names?,
+    };
+    for name in names {
+        let Some(value) = xattr::get(like, &name)? else {
+            continue;
+        };
+        let is_of_policy = !["system.", "user."]
+            .iter()
+            .any(|kind| name.as_encoded_bytes().starts_with(kind.as_bytes()));
+        match file.set_xattr(&name, &value) {
+            Err(_) if is_of_policy => {}
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
 /// Writes `content` as `to`, with the rights and the owner of `like`, whole or not at all.
 fn replace(like: &Path, to: &Path, content: &[u8]) -> Result<(), Problem> {
     let folder = to.parent().unwrap_or(Path::new("."));
@@ -294,6 +317,7 @@ fn replace(like: &Path, to: &Path, content: &[u8]) -> Result<(), Problem> {
         }
         // After the owner: a change of owner takes some rights away.
         file.set_permissions(before.permissions())?;
+        copy_attributes(like, &file)?;
         file.sync_all()?;
         fs::rename(&new, to)
     };

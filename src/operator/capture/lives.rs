@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::Captured;
 use super::stream::{self, State};
-use crate::diagnosis::Diagnoser;
 use crate::diagnosis::report::{Certainty, Finding, HandshakeCounts, Peer, Report, Verdict};
+use crate::diagnosis::{Diagnoser, Journal};
 use crate::session::TLSDebugSessionStatus;
 use crate::session::status::{EarlierPods, PodCapture};
 
@@ -31,6 +31,8 @@ pub(super) struct Lives {
     /// The result of earlier lives that the stored answer was drawn from, too.
     earlier_stored: Earlier,
     stored: Stored,
+    /// Whether the single handshakes are kept, for [`Self::journal`].
+    pub(super) keeps_journal: bool,
 }
 
 /// One container between two restarts.
@@ -96,7 +98,12 @@ impl Lives {
             .map(|life| life.gaps)
             .sum();
         let missed = self.missed(uid, restarts);
-        let state = State::new(Diagnoser::new(pod), pod, missed, known_gaps);
+        let diagnoser = if self.keeps_journal {
+            Diagnoser::with_journal(pod)
+        } else {
+            Diagnoser::new(pod)
+        };
+        let state = State::new(diagnoser, pod, missed, known_gaps);
         let state = Arc::new(Mutex::new(state));
         self.kept.push(Life {
             uid: uid.to_owned(),
@@ -186,6 +193,15 @@ impl Lives {
         causes.sort();
         causes.dedup();
         causes
+    }
+
+    /// The report on the lives that are kept, and their single handshakes; `None` where there were others, of which only the
+    /// result is left.
+    pub(super) fn journal(&self) -> Option<(Report, Journal)> {
+        let are_all_kept = self.earlier.counts.lives == 0 && self.earlier_stored.counts.lives == 0;
+        let lives: Vec<_> = self.kept.iter().map(|life| stream::lock(&life.state)).collect();
+        (are_all_kept && !lives.is_empty())
+            .then(|| Diagnoser::join_with_journal(lives.iter().map(|state| &state.diagnoser)))
     }
 
     /// What was read so far, with what was stored before. Lives explain each other, and those of the `other` end as well,

@@ -37,8 +37,7 @@ step 'The operator and its image' tests/image.sh target/image
 step "Cluster $cluster" tests/cluster/up.sh "$cluster"
 step 'Loading images' tests/cluster/load.sh "$cluster" "$images"/msr-1.tar target/image/tlsdebug.tar
 step 'Test program' cargo test --quiet --no-run --test cluster
-binary=$(cargo test --quiet --no-run --test cluster --message-format=json 2>/dev/null |
-	jq -r 'select(.target.name == "cluster" and .executable != null) | .executable')
-step "Installed, upgraded and uninstalled" cluster_tests || failed=1
+binary=$(cluster_test_binary 2>/dev/null)
+step 'Installed, upgraded and uninstalled' cluster_tests || failed=1
 print_panics
 exit "$failed"

@@ -34,10 +34,6 @@ must() { # without what this makes, the rest cannot run
 }
 
 shell_checks() { git ls-files -z '*.sh' | xargs -0 shellcheck -x; }
-cluster_test_binary() {
-	cargo test --quiet --no-run --test cluster --message-format=json |
-		jq -r 'select(.target.name == "cluster" and .executable != null) | .executable'
-}
 cluster_tests() { # more arguments of the test program
 	local binary
 	binary=$(cluster_test_binary) && tests/cluster/enter.sh "$cluster" "$binary" --test-threads 4 "$@"

@@ -37,3 +37,8 @@ step() {
 print_panics() {
 	((${#steps_panics[@]} == 0)) || printf '%s\n' 'What failed tests said:' "${steps_panics[@]/#/  }"
 }
+
+cluster_test_binary() { # prints where the program of the scenarios is, built where it is not
+	cargo test --quiet --no-run --test cluster --message-format=json |
+		jq -r 'select(.target.name == "cluster" and .executable != null) | .executable'
+}

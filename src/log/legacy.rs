@@ -11,7 +11,7 @@ mod threaded;
 use std::collections::VecDeque;
 
 use self::announced::Announced;
-use self::fields::{broken_off, client_hello, request, server_hello};
+use self::fields::{broken_off, client_hello, is_row, request, server_hello};
 use self::finishing::Finishing;
 use self::threaded::{alert, alert_name, split_thread};
 use super::certificate::Certificates;
@@ -344,7 +344,7 @@ impl Legacy {
 
     /// A line `THREAD, WHAT`.
     fn threaded(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
-        if line.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'0')) {
+        if line.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'0')) || is_row(line) {
             return false;
         }
         let Some((thread, what)) = split_thread(line) else {

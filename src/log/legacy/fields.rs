@@ -167,6 +167,12 @@ fn list_broken_off(line: &[u8]) -> Option<usize> {
     line.get(end).is_some_and(|byte| *byte != b'}').then_some(end)
 }
 
+/// Whether a line is a row of a dump, `1230: 47 45 …`: the text behind its bytes is what they are, and no thread's.
+pub(super) fn is_row(line: &[u8]) -> bool {
+    let is_hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
+    line.get(4..6) == Some(b": ") && is_hex(&line[..4]) && line.get(6..8).is_some_and(is_hex)
+}
+
 /// `0000: 47 45 ` and then something else than bytes or what they are as text.
 fn dump_broken_off(line: &[u8]) -> Option<usize> {
     // In a whole row the bytes end here, and blanks follow.
@@ -208,6 +214,15 @@ mod tests {
             ["TLS_AES_256_GCM_SHA384", "TLS_RSA_WITH_AES_128_CBC_SHA"]
         );
         assert_eq!(hello.offered_versions(), ["TLSv1.3", "TLSv1.2"]);
+    }
+
+    #[test]
+    fn rows_of_a_dump() {
+        assert!(is_row(
+            b"4000: 16 03 03 0A 3C             n, RECV TLSv1.2 ALERT:  fatal, bad_certificate"
+        ));
+        assert!(!is_row(b"cafe, READ: TLSv1.2 Alert, length = 2"));
+        assert!(!is_row(b"beef: a thread, READ: TLSv1.2 Alert, length = 2"));
     }
 
     #[test]

@@ -39,8 +39,7 @@ step 'The operator and its image' tests/image.sh target/image
 step "Cluster $cluster" tests/cluster/up.sh "$cluster"
 step 'Loading images' tests/cluster/load.sh "$cluster" "$images"/msr-1.tar target/image/tlsdebug.tar
 step 'Test program' cargo test --quiet --no-run --test cluster
-binary=$(cargo test --quiet --no-run --test cluster --message-format=json 2>/dev/null |
-	jq -r 'select(.target.name == "cluster" and .executable != null) | .executable')
+binary=$(cluster_test_binary 2>/dev/null)
 # Each of these has the machine, or the cluster, for itself.
 step 'Broken log streams under load' cluster_tests reconnects --test-threads 1 || failed=1
 step 'Rights, each taken away in turn' cluster_tests grants --test-threads 1 || failed=1

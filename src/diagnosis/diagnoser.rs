@@ -4,7 +4,7 @@ use super::catalogue;
 use super::join::{self, Explained};
 use super::journal::{Journal, Place, Rows, Source};
 use super::merge;
-use super::report::{Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
+use super::report::{Certainty, Evidence, Finding, HandshakeCounts, Peer, Report, Verdict};
 use super::rules;
 use crate::handshake::{Handshake, Knowledge, Outcome, Side, Tracker};
 use crate::log::{Event, Kind, Reader};
@@ -39,11 +39,12 @@ pub struct Diagnoser {
     journal: Option<Rows>,
 }
 
-/// Failed handshakes that one finding explains, represented by the first.
+/// Failed handshakes that one finding explains, represented by the first of those that show it most certainly.
 #[derive(Debug)]
 struct Group {
     key: (&'static str, Option<Side>, Peer, String),
-    first: Box<Handshake>,
+    shown: Box<Handshake>,
+    certainty: Certainty,
     count: u64,
     /// Handshakes need not end in the order in which they began.
     first_seen: Option<String>,
@@ -190,7 +191,7 @@ impl Diagnoser {
         let knowledge = self.tracker.knowledge();
         let mut all = Vec::new();
         for group in &self.groups {
-            let mut finding = self.finding(&group.first, knowledge);
+            let mut finding = self.finding(&group.shown, knowledge);
             finding.count = group.count;
             finding.first_seen.clone_from(&group.first_seen);
             finding.last_seen.clone_from(&group.last_seen);
@@ -198,7 +199,7 @@ impl Diagnoser {
             all.push(Explained {
                 finding,
                 randoms: group.randoms.clone(),
-                decided: group.first.decided_here(),
+                decided: group.shown.decided_here(),
             });
         }
         for handshake in self
@@ -224,9 +225,12 @@ impl Diagnoser {
             count(&mut report.handshakes, handshake);
         }
         for Explained { mut finding, .. } in explained {
-            // The first handshake stands for all: what a later one adds would be gone again once it is settled.
-            if report.findings.iter().any(|known| known.same_cause_as(&finding)) {
-                finding.evidence.clear();
+            // One handshake stands for all, as in a group: what others add would be gone again once they are settled.
+            if let Some(known) = report.findings.iter_mut().find(|known| known.same_cause_as(&finding)) {
+                let evidence = std::mem::take(&mut finding.evidence);
+                if finding.certainty > known.certainty {
+                    known.evidence = evidence;
+                }
             }
             report.add(finding);
         }
@@ -287,6 +291,7 @@ impl Diagnoser {
 
     fn group(&mut self, handshake: Handshake) {
         let diagnosis = rules::diagnose(&handshake, self.tracker.knowledge());
+        let certainty = diagnosis.certainty;
         let key = (diagnosis.cause.id, handshake.side, peer(&handshake), diagnosis.summary);
         let thread = handshake.threads.first().map(|thread| thread.name.clone());
         if let Some(journal) = &mut self.journal {
@@ -303,13 +308,16 @@ impl Diagnoser {
             if group.randoms.len() < KEPT_RANDOMS {
                 group.randoms.extend(random(&handshake));
             }
-            group.first_seen = merge::earliest(group.first_seen.take(), handshake.begun);
-            group.last_seen = merge::latest(group.last_seen.take(), handshake.ended);
+            group.first_seen = merge::earliest(group.first_seen.take(), handshake.begun.clone());
+            group.last_seen = merge::latest(group.last_seen.take(), handshake.ended.clone());
             if let Some(thread) = thread
                 && group.threads.len() < KEPT_THREADS
                 && !group.threads.contains(&thread)
             {
                 group.threads.push(thread);
+            }
+            if certainty > group.certainty {
+                (*group.shown, group.certainty) = (handshake, certainty);
             }
             return;
         }
@@ -321,7 +329,8 @@ impl Diagnoser {
         self.groups.push(Group {
             key,
             randoms: random(&handshake).into_iter().collect(),
-            first: Box::new(handshake),
+            shown: Box::new(handshake),
+            certainty,
             count: 1,
             first_seen,
             last_seen,

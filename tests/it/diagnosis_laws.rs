@@ -583,3 +583,24 @@ fn handshakes_need_not_end_in_the_order_in_which_they_began() {
         assert_eq!(finding.last_seen.as_deref(), Some("2026-11-23 15:00:20.404 UTC"));
     }
 }
+
+#[test]
+fn inputs_that_fuzzing_has_found_keep_the_laws() {
+    let seeds = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds")).unwrap();
+    for seed in seeds {
+        let path = seed.unwrap().path();
+        let input = std::fs::read(&path).unwrap();
+        // As in fuzz/fuzz_targets/diagnose.rs.
+        let Some((split, log)) = input.split_first() else {
+            continue;
+        };
+        let mut diagnoser = Diagnoser::new("log");
+        log.chunks(1 + usize::from(*split))
+            .for_each(|piece| diagnoser.feed(piece));
+        diagnoser.finish();
+        let mut whole = Diagnoser::new("log");
+        whole.feed(log);
+        whole.finish();
+        assert_eq!(whole.report(), diagnoser.report(), "{}", path.display());
+    }
+}

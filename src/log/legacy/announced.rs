@@ -71,6 +71,10 @@ impl Announced {
     /// A line of a thread; answers whether it is the first of the connection that has begun.
     pub(super) fn first_of(&mut self, thread: &str, what: &str) -> bool {
         self.answering = false;
+        // Its thread has printed the alert itself before: it is no connection's first, whoever begins one in between.
+        if what.starts_with("handling exception: ") && what.contains("Received fatal alert: ") {
+            return false;
+        }
         let first = match &self.beginning {
             Beginning::No => false,
             Beginning::Somewhere => true,
@@ -109,6 +113,16 @@ mod tests {
         assert!(announced.first_of("a", "READ: TLSv1.2 Alert, length = 2"));
         assert!(!announced.first_of("b", "handling exception: x"));
         assert!(!announced.first_of("a", "handling exception: x"));
+    }
+
+    #[test]
+    fn what_an_alert_leads_to_is_no_beginning() {
+        let mut announced = Announced::default();
+        announced.session(BEGINS);
+        let echo = "handling exception: javax.net.ssl.SSLHandshakeException: Received fatal alert: bad_certificate";
+        assert!(!announced.first_of("a", echo));
+        assert!(announced.first_of("b", "READ: TLSv1.2 Alert, length = 2"));
+        assert!(announced.first_of("b", "RECV TLSv1.2 ALERT:  fatal, handshake_failure"));
     }
 
     #[test]

@@ -173,28 +173,54 @@ pub(super) fn is_row(line: &[u8]) -> bool {
     line.get(4..6) == Some(b": ") && is_hex(&line[..4]) && line.get(6..8).is_some_and(is_hex)
 }
 
-/// `0000: 47 45 ` and then something else than bytes or what they are as text.
+/// Where the characters of a row stand (`sun.misc.HexDumpEncoder`).
+const CHARACTERS: usize = 57;
+
+/// A row of a dump, and then something else than its bytes or what they are as characters.
 fn dump_broken_off(line: &[u8]) -> Option<usize> {
-    // In a whole row the bytes end here, and blanks follow.
-    if line.len() > 57 && line[55] == b' ' {
-        return None;
-    }
     let (offset, rest) = line.split_at_checked(4)?;
     if !offset.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    let pairs = rest.strip_prefix(b": ").unwrap_or(rest);
-    let row = if pairs.len() == rest.len() {
-        rest
-    } else {
-        let bytes = pairs.chunks_exact(3);
-        let count = bytes
-            .take_while(|pair| pair[0].is_ascii_hexdigit() && pair[1].is_ascii_hexdigit() && pair[2] == b' ')
-            .count();
-        &pairs[3 * count..]
+    let end = if rest.starts_with(b": ") { row_end(line) } else { 4 };
+    let begins = |rest: &[u8]| {
+        let is_message = rest.starts_with(b"*** ") || rest.starts_with(b"%% ") || split_thread(rest).is_some();
+        is_message && !rest.starts_with(b" ")
     };
-    let begins = row.starts_with(b"*** ") || row.starts_with(b"%% ") || split_thread(row).is_some();
-    (begins && !row.starts_with(b" ")).then(|| line.len() - row.len())
+    // The blank behind a byte is printed by itself as well.
+    let without_blank = line
+        .get(end..end + 2)
+        .filter(|byte| end < CHARACTERS && byte.iter().all(|digit| is_upper_hex(*digit)));
+    let ends = [without_blank.map(|_| end + 2), Some(end)];
+    ends.into_iter().flatten().find(|end| begins(&line[*end..]))
+}
+
+/// Rows are printed in capitals, in which hardly a thread's name begins.
+fn is_upper_hex(digit: u8) -> bool {
+    matches!(digit, b'0'..=b'9' | b'A'..=b'F')
+}
+
+/// How far a line is `0010: 03 AB …`: 16 bytes, with a gap in their middle, and their characters, each printed by itself.
+fn row_end(line: &[u8]) -> usize {
+    let hex = |digit: u8| char::from(digit).to_digit(16);
+    let (mut at, mut characters) = (6, Vec::with_capacity(16));
+    while let Some([high, low, b' ']) = line.get(at..at + 3)
+        && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        && characters.len() < 16
+    {
+        let byte = u8::try_from(high * 16 + low).unwrap_or_default();
+        characters.push(if (b' '..=b'z').contains(&byte) { byte } else { b'.' });
+        at += 3;
+        if characters.len() == 8 && line[at..].starts_with(b"  ") {
+            at += 2;
+        }
+    }
+    let blanks = line[at..].iter().take_while(|byte| **byte == b' ').count();
+    if at + blanks < CHARACTERS {
+        return at + blanks;
+    }
+    let printed = line[CHARACTERS..].iter().zip(&characters);
+    CHARACTERS + printed.take_while(|(printed, meant)| printed == meant).count()
 }
 
 #[cfg(test)]
@@ -236,10 +262,17 @@ mod tests {
             broken_off(b"0010: 03 AB cli-0, READ: TLSv1.2 Alert, length = 2"),
             Some(12)
         );
-        assert_eq!(
-            broken_off(b"0000: 47 45 54 20 2F 73 65 63   72 65 74 2D 70 61 74 68  GET /secret-path"),
-            None
-        );
+        // Wherever in a row another thread comes in.
+        let row = b"0000: 47 45 54 20 2F 73 65 63   72 65 7D 2D 70 61 F4 68  GET /secre.-pa.h";
+        assert_eq!(broken_off(row), None);
+        for end in [6, 9, 30, 32, 35, 56, 57, 58, 70, row.len()] {
+            let broken = [&row[..end], b"srv-1, READ: TLSv1.2 Alert, length = 2"].concat();
+            assert_eq!(broken_off(&broken), Some(end), "{}", String::from_utf8_lossy(&broken));
+        }
+        let without_blank = [&row[..34], b"srv-1, READ: TLSv1.2 Alert, length = 2"].concat();
+        assert_eq!(broken_off(&without_blank), Some(34));
+        let last = b"0220: FD BD                                              ..%% Invalidated:  [Session-1, NULL]";
+        assert_eq!(broken_off(last), Some(59));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod lines;
 mod lives;
+pub mod pace;
 pub mod stream;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,8 @@ pub struct Captured {
     pub key_material_seen: bool,
     /// Reading stopped at the session's limit of bytes.
     pub limit_reached: bool,
+    /// Pods whose logs are written faster than the kubelet hands them on.
+    pub falling_behind: BTreeSet<String>,
     /// What the operator may not read, in the API server's words.
     pub unreadable: Option<String>,
 }

@@ -572,6 +572,24 @@ fn the_row_of_a_session_that_ended_early_says_why_and_has_no_deadline() {
 }
 
 #[test]
+fn what_a_session_could_not_read_is_said() {
+    let mut world = World::new(&spec());
+    world.run_to(Phase::Capturing);
+    world.captured = Captured {
+        limit_reached: true,
+        falling_behind: ["orders-1".to_owned()].into(),
+        ..failure()
+    };
+    for _ in 0..2 {
+        world.look(None);
+        let warnings = world.session.as_ref().unwrap().status.clone().unwrap().warnings;
+        let said = |text: &str| warnings.iter().filter(|warning| warning.contains(text)).count();
+        assert_eq!(said("Reading stopped at spec.maxLogBytes"), 1, "{warnings:?}");
+        assert_eq!(said("The log of pod orders-1 is written faster"), 1, "{warnings:?}");
+    }
+}
+
+#[test]
 fn a_rollout_that_does_not_get_on_is_told_by_its_pod() {
     let mut world = World::new(&json!({"target": spec()["target"], "progressDeadline": "2m"}));
     world.deployment.as_mut().unwrap()["status"]["updatedReplicas"] = json!(0);

@@ -116,6 +116,12 @@ impl Memory {
         Some(since - second)
     }
 
+    /// The latest timestamp of a line that was judged.
+    #[must_use]
+    pub const fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
     /// Judges a line and remembers it.
     pub fn judge(&mut self, timestamp: Timestamp, text: &[u8]) -> Judgement {
         let mut hasher = DefaultHasher::new();

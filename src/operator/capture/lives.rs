@@ -216,6 +216,9 @@ impl Lives {
         for (life, state) in self.kept.iter().zip(&own) {
             captured.debug_records += state.diagnoser.debug_records();
             captured.key_material_seen |= state.diagnoser.key_material_seen();
+            if state.pace.fell_behind() {
+                captured.falling_behind.insert(state.pod.clone());
+            }
             read.extend(joined.next().map(|report| (capture(life, state), report)));
         }
         drop((own, of_other));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{AsyncBufRead, AsyncReadExt};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::LogParams;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::lines::{Cutter, Judgement, Memory, split_timestamp};
+use super::pace::Pace;
 use crate::diagnosis::Diagnoser;
 use crate::operator::metrics::LogMetrics;
 use crate::operator::observe::pods::container_status;
@@ -46,6 +48,8 @@ pub struct State {
     counted_gaps: u64,
     memory: Memory,
     cutter: Cutter,
+    /// How reading keeps up with writing.
+    pub pace: Pace,
     has_ended: bool,
 }
 
@@ -61,6 +65,7 @@ impl State {
             counted_gaps: known_gaps,
             memory: Memory::default(),
             cutter: Cutter::default(),
+            pace: Pace::default(),
             has_ended: false,
         }
     }
@@ -151,6 +156,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
         let since_time = {
             let mut state = lock(&state);
             state.cutter.reset();
+            state.pace.begin();
             state.memory.resume()
         };
         let parameters = LogParams {
@@ -286,6 +292,9 @@ async fn read(
             ..
         } = state;
         cutter.feed(bytes, |line| take(line, memory, diagnoser, gaps));
+        if let Some(last) = memory.last() {
+            state.pace.note(last, Timestamp::now());
+        }
         if state.diagnoser.revision() != before {
             shared.news.notify_one();
         }

@@ -88,6 +88,12 @@ impl Draft<'_> {
         if captured.limit_reached {
             warnings.push("Reading stopped at spec.maxLogBytes; what came after it is not in the answer.".to_owned());
         }
+        warnings.extend(captured.falling_behind.iter().map(|pod| {
+            format!(
+                "The log of pod {pod} is written faster than the kubelet hands it on. Lines that were rotated away before they could be \
+                 read are not in the answer, and are not counted as a gap."
+            )
+        }));
         let is_read = |uid: &String| captured.pods.iter().any(|read| read.uid == *uid);
         let pods = &self.observed.remains.pods;
         let reading = pods.iter().filter(|pod| is_read(&pod.uid)).count();

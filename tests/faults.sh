@@ -32,14 +32,7 @@ table() { # name, heading…
 }
 
 echo 'Faults (about 25 minutes on two cores)'
-step 'Kubernetes, etcd, CoreDNS, Helm' tests/cluster/build.sh
-step 'Test image' tests/images/build.sh
-images=$(tests/images/build.sh 2>/dev/null | tail -n 1)
-step 'The operator and its image' tests/image.sh target/image
-step "Cluster $cluster" tests/cluster/up.sh "$cluster"
-step 'Loading images' tests/cluster/load.sh "$cluster" "$images"/msr-1.tar target/image/tlsdebug.tar
-step 'Test program' cargo test --quiet --no-run --test cluster
-binary=$(cluster_test_binary 2>/dev/null)
+start_cluster "$cluster"
 # Each of these has the machine, or the cluster, for itself.
 step 'Broken log streams under load' cluster_tests reconnects --test-threads 1 || failed=1
 step 'Rights, each taken away in turn' cluster_tests grants --test-threads 1 || failed=1

@@ -27,17 +27,10 @@ build() { [[ -x $HELM/helm ]] || (cd tests/cluster/helm3 && mkdir -p "$HELM" && 
 cluster_tests() { tests/cluster/enter.sh "$cluster" bash -c 'PATH=$HELM:$PATH exec "$@"' - "$binary" installed:: --include-ignored --test-threads 2; }
 
 echo 'The chart by Helm 3 (about 4 minutes on two cores)'
-step 'Kubernetes, etcd, CoreDNS, Helm' tests/cluster/build.sh
 step "Helm $version" build
 failed=0
 step 'Chart' tests/chart.sh || failed=1
-step 'Test image' tests/images/build.sh
-images=$(tests/images/build.sh 2>/dev/null | tail -n 1)
-step 'The operator and its image' tests/image.sh target/image
-step "Cluster $cluster" tests/cluster/up.sh "$cluster"
-step 'Loading images' tests/cluster/load.sh "$cluster" "$images"/msr-1.tar target/image/tlsdebug.tar
-step 'Test program' cargo test --quiet --no-run --test cluster
-binary=$(cluster_test_binary 2>/dev/null)
+start_cluster "$cluster"
 step 'Installed, upgraded and uninstalled' cluster_tests || failed=1
 print_panics
 exit "$failed"

@@ -42,3 +42,16 @@ cluster_test_binary() { # prints where the program of the scenarios is, built wh
 	cargo test --quiet --no-run --test cluster --message-format=json |
 		jq -r 'select(.target.name == "cluster" and .executable != null) | .executable'
 }
+
+# shellcheck disable=SC2034 # who sources this has the use of it
+start_cluster() { # NAME: a cluster with the images of the tests and of the operator; `binary` is the program of the scenarios then
+	local images
+	step 'Kubernetes, etcd, CoreDNS, Helm' tests/cluster/build.sh &&
+		step 'Test image' tests/images/build.sh &&
+		images=$(tests/images/build.sh 2>/dev/null | tail -n 1) &&
+		step 'The operator and its image' tests/image.sh target/image &&
+		step "Cluster $1" tests/cluster/up.sh "$1" &&
+		step 'Loading images' tests/cluster/load.sh "$1" "$images"/msr-1.tar target/image/tlsdebug.tar &&
+		step 'Test program' cargo test --quiet --no-run --test cluster &&
+		binary=$(cluster_test_binary 2>/dev/null)
+}

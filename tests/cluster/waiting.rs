@@ -100,7 +100,10 @@ fn rollout_in_progress_is_waited_for() {
 fn a_workload_that_never_starts_is_told_by_its_pod() {
     scenario("waits-for-stuck", async |scenario| {
         let mut crashing = deployment("crashing", &literal());
-        crashing["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["sh", "-c", "exit 1"]);
+        let container = &mut crashing["spec"]["template"]["spec"]["containers"][0];
+        container["command"] = json!(["sh", "-c", "exit 1"]);
+        // Without it the container is ready until the kubelet sees its end.
+        container["readinessProbe"] = json!({"exec": {"command": ["false"]}});
         scenario.apply(&crashing);
         let mut unpulled = deployment("unpulled", &literal());
         unpulled["spec"]["template"]["spec"]["containers"][0]["image"] = json!("tlsdebug.local/absent:1");

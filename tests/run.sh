@@ -39,7 +39,7 @@ cluster_tests() { # more arguments of the test program
 	binary=$(cluster_test_binary) && tests/cluster/enter.sh "$cluster" "$binary" --test-threads 4 "$@"
 }
 
-echo 'Tests (from nothing about 30 minutes on two cores, afterwards about 7)'
+echo 'Tests (from nothing about 30 minutes on two cores, afterwards about 12)'
 must 'Debian packages' tests/cluster/packages.sh
 step 'Format' cargo fmt --check || failed=1
 step 'Shell scripts' shell_checks || failed=1

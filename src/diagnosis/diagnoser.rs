@@ -40,10 +40,15 @@ pub struct Diagnoser {
 }
 
 /// Failed handshakes that one finding explains, represented by the first of those that show it most certainly.
+///
+/// How certain they are may change with what the log says later, so the first is kept beside a surer one: how the log was cut
+/// must not decide.
 #[derive(Debug)]
 struct Group {
     key: (&'static str, Option<Side>, Peer, String),
-    shown: Box<Handshake>,
+    first: Box<Handshake>,
+    surer: Option<Box<Handshake>>,
+    /// Of the surest, when it was settled.
     certainty: Certainty,
     count: u64,
     /// Handshakes need not end in the order in which they began.
@@ -191,7 +196,13 @@ impl Diagnoser {
         let knowledge = self.tracker.knowledge();
         let mut all = Vec::new();
         for group in &self.groups {
-            let mut finding = self.finding(&group.shown, knowledge);
+            let (mut finding, mut shown) = (self.finding(&group.first, knowledge), &group.first);
+            if let Some(surer) = &group.surer {
+                let other = self.finding(surer, knowledge);
+                if other.certainty > finding.certainty && other.same_cause_as(&finding) {
+                    (finding, shown) = (other, surer);
+                }
+            }
             finding.count = group.count;
             finding.first_seen.clone_from(&group.first_seen);
             finding.last_seen.clone_from(&group.last_seen);
@@ -199,7 +210,7 @@ impl Diagnoser {
             all.push(Explained {
                 finding,
                 randoms: group.randoms.clone(),
-                decided: group.shown.decided_here(),
+                decided: shown.decided_here(),
             });
         }
         for handshake in self
@@ -317,7 +328,7 @@ impl Diagnoser {
                 group.threads.push(thread);
             }
             if certainty > group.certainty {
-                (*group.shown, group.certainty) = (handshake, certainty);
+                (group.surer, group.certainty) = (Some(Box::new(handshake)), certainty);
             }
             return;
         }
@@ -329,7 +340,8 @@ impl Diagnoser {
         self.groups.push(Group {
             key,
             randoms: random(&handshake).into_iter().collect(),
-            shown: Box::new(handshake),
+            first: Box::new(handshake),
+            surer: None,
             certainty,
             count: 1,
             first_seen,

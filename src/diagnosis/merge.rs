@@ -76,6 +76,8 @@ impl Report {
     /// Root causes first: what the other end's log explains comes after the explanation; then the most certain, the most
     /// frequent, the most recent.
     pub(super) fn sort(&mut self) {
+        // In which order threads are met depends on how a log was cut.
+        self.findings.iter_mut().for_each(|finding| finding.threads.sort());
         self.findings.sort_by(|a, b| {
             let order = |finding: &Finding| {
                 let is_cause = finding.other_end.is_none();

@@ -66,8 +66,12 @@ fn logs_of_both_ends_are_read_as_one() {
         let joined = status
             .findings
             .iter()
-            .find(|finding| finding.side == Side::Server)
+            .find(|finding| finding.explanation.starts_with(told))
             .unwrap();
+        assert_eq!(
+            (joined.side, joined.other_end.as_deref()),
+            (Side::Server, Some("CertificateExpired"))
+        );
         let sources: Vec<&str> = joined.evidence.iter().map(|line| &line.source[..4]).collect();
         assert!(sources.contains(&"bank") && sources.contains(&"orde"), "{sources:?}");
         assert!(

@@ -115,6 +115,8 @@ impl Scenario {
 
     /// Waits until a workload has no pods left that are ending.
     pub async fn all_settled(&self, kind: TargetKind, name: &str) {
+        // Before, the pods of the last revision may not have been asked to end yet.
+        self.all_rolled_out(kind, name).await;
         self.eventually(&format!("the old pods of {name} to be gone"), async || {
             let pods = self.pods(name).await;
             pods.iter()

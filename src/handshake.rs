@@ -1,5 +1,6 @@
 //! Events to handshakes: which messages belong to the same connection, what was offered and chosen, which chains were sent.
 
+mod failure;
 mod knowledge;
 mod tracker;
 mod transcript;
@@ -7,8 +8,9 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Certificate, ClientHello, Line, Names, ServerHello, Thrown, holds};
+use crate::log::{Certificate, ClientHello, Line, Names, ServerHello};
 
+pub use failure::{Failure, Said};
 pub use knowledge::Knowledge;
 pub use tracker::Tracker;
 pub use transcript::{Entry, Step};
@@ -62,67 +64,6 @@ pub struct Thread {
     pub id: String,
     /// Its name; empty for virtual threads.
     pub name: String,
-}
-
-/// How a handshake failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Failure {
-    /// The alert that was sent or came in.
-    pub alert: Option<String>,
-    /// The peer sent the alert.
-    pub received: bool,
-    /// The text of the record.
-    pub message: String,
-    /// The throwable beneath it.
-    pub thrown: Thrown,
-}
-
-impl Failure {
-    /// Whether the record or any exception beneath it holds this text.
-    #[must_use]
-    pub fn says(&self, text: &str) -> bool {
-        holds(&self.message, text) || self.thrown.says(text)
-    }
-
-    /// The first message, of the record or the chain of exceptions, that holds this text.
-    #[must_use]
-    pub fn saying(&self, text: &str) -> Option<&str> {
-        std::iter::once(self.message.as_str())
-            .chain(self.thrown.chain.iter().map(|link| link.message.as_str()))
-            .find(|message| holds(message, text))
-    }
-
-    /// Whether the connection broke, rather than one end deciding.
-    #[must_use]
-    pub fn is_transport(&self) -> bool {
-        const TRANSPORT: [&str; 13] = [
-            "before receiving peer's close_notify",
-            "Connection reset",
-            "Broken pipe",
-            "forcibly closed",
-            "Connection or outbound has closed",
-            "Connection or inbound has closed",
-            "Socket closed",
-            "Socket is closed",
-            "Remote host terminated the handshake",
-            "Remote host closed connection",
-            "SSL peer shut down incorrectly",
-            "Read timed out",
-            "An established connection was aborted",
-        ];
-        TRANSPORT.iter().any(|text| self.says(text))
-    }
-
-    /// How much it says about the cause: a second record replaces the first only if it says more.
-    fn weight(&self) -> u8 {
-        if self.message.is_empty() && self.thrown.chain.is_empty() {
-            0
-        } else if self.is_transport() {
-            1
-        } else {
-            2
-        }
-    }
 }
 
 /// One handshake, as this end saw it.

@@ -129,14 +129,14 @@ impl Finding {
 pub(super) fn earliest(one: Option<String>, other: Option<String>) -> Option<String> {
     one.into_iter()
         .chain(other)
-        .min_by(|one, other| moment::order(one).cmp(&moment::order(other)))
+        .min_by(|one, other| moment::compare(one, other))
 }
 
 /// The last of the printed times that there are.
 pub(super) fn latest(one: Option<String>, other: Option<String>) -> Option<String> {
     one.into_iter()
         .chain(other)
-        .max_by(|one, other| moment::order(one).cmp(&moment::order(other)))
+        .max_by(|one, other| moment::compare(one, other))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ mod weak_algorithm;
 
 use super::catalogue::Cause;
 use super::report::Certainty;
-use crate::handshake::{Failure, Handshake, Knowledge, Side, Topic};
+use crate::handshake::{Failure, Handshake, Knowledge, Said, Side, Topic};
 
 /// What a rule answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,7 @@ struct Case<'a> {
     handshake: &'a Handshake,
     failure: &'a Failure,
     knowledge: &'a Knowledge,
+    said: Said,
 }
 
 /// A list of an offer that configuration has cut down.
@@ -94,6 +95,7 @@ pub(super) fn diagnose(handshake: &Handshake, knowledge: &Knowledge) -> Diagnosi
         handshake,
         failure,
         knowledge,
+        said: Said::by(failure),
     };
     let mut diagnosis = RULES
         .iter()
@@ -111,7 +113,7 @@ pub(super) fn diagnose(handshake: &Handshake, knowledge: &Knowledge) -> Diagnosi
 impl Case<'_> {
     /// Whether this end's decision, or the exception beneath it, holds this text.
     fn says(&self, text: &str) -> bool {
-        self.failure.says(text)
+        self.said.may_hold(text) && self.failure.says(text)
     }
 
     /// The alert that the peer sent.

@@ -177,12 +177,10 @@ impl Tracker {
         }
         // What ended on this thread is settled now: nothing that follows belongs to it.
         let (id, name) = (&origin.thread_id, &origin.thread);
-        let over = |handshake: &Handshake| {
+        let over = self.followed.extract_if(.., |handshake| {
             handshake.outcome != Outcome::Open && handshake.side == Some(side) && handshake.runs_on(id, name)
-        };
-        let (over, followed) = std::mem::take(&mut self.followed).into_iter().partition(over);
-        self.followed = followed;
-        self.settled.extend::<Vec<_>>(over);
+        });
+        self.settled.extend(over);
         self.begin(Some(side), origin)
     }
 
@@ -703,10 +701,10 @@ fn side_told(failure: &Failure) -> Option<Side> {
     if failure.received {
         return None;
     }
-    if SERVER.iter().any(|text| failure.says(text)) {
+    if failure.says_any(&SERVER) {
         Some(Side::Server)
     } else {
-        CLIENT.iter().any(|text| failure.says(text)).then_some(Side::Client)
+        failure.says_any(&CLIENT).then_some(Side::Client)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Certificates as JSSE prints them, line by line.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 use super::text::text;
@@ -118,11 +120,11 @@ impl Certificates {
         let Some(end) = memchr(b'"', rest) else { return false };
         let (key, value) = (&rest[..end], &rest[end + 1..]);
         let mut copy = |field: fn(&mut Certificate) -> &mut String| {
-            self.set(|certificate| quoted(&text(value)).clone_into(field(certificate)));
+            self.set(|certificate| *field(certificate) = quoted(value).into_owned());
         };
         match key {
             b"certificate" => self.begin(),
-            b"serial number" => self.set(|certificate| certificate.serial = hex(quoted(&text(value)))),
+            b"serial number" => self.set(|certificate| certificate.serial = hex(&quoted(value))),
             b"not before" => copy(|certificate| &mut certificate.not_before),
             b"not  after" | b"not after" => copy(|certificate| &mut certificate.not_after),
             b"issuer" => {
@@ -249,20 +251,29 @@ impl Certificates {
 }
 
 /// The value of `: "value",`.
-pub(super) fn quoted(text: &str) -> &str {
-    let text = text.trim_start().trim_start_matches(':').trim();
-    let text = text.strip_suffix(',').unwrap_or(text);
-    text.strip_prefix('"')
-        .map_or(text, |inner| inner.strip_suffix('"').unwrap_or(inner))
+pub(super) fn quoted(value: &[u8]) -> Cow<'_, str> {
+    let value = value.trim_ascii_start();
+    let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
+    let value = value.strip_suffix(b",").unwrap_or(value);
+    let inner = value.strip_prefix(b"\"");
+    text(inner.map_or(value, |inner| inner.strip_suffix(b"\"").unwrap_or(inner)))
 }
 
 /// The digits of a hex text in lower case, without separators and leading zeros.
 pub(super) fn hex(text: &str) -> String {
-    let digits = text
-        .bytes()
-        .filter(u8::is_ascii_hexdigit)
-        .skip_while(|digit| *digit == b'0');
-    digits.map(|digit| char::from(digit.to_ascii_lowercase())).collect()
+    let digits = hex_digits(text.as_bytes(), usize::MAX);
+    digits.trim_start_matches('0').to_owned()
+}
+
+/// The hex digits among these bytes in lower case, up to a limit.
+pub(super) fn hex_digits(bytes: &[u8], limit: usize) -> String {
+    let mut digits = Vec::with_capacity(bytes.len().min(limit));
+    for byte in bytes {
+        if byte.is_ascii_hexdigit() && digits.len() < limit {
+            digits.push(byte.to_ascii_lowercase());
+        }
+    }
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// A serial number as the legacy layouts print it: in hex, after blanks, or as IBM does it, in decimal.

@@ -1,6 +1,9 @@
 //! The `expand` form of the modern layout: one field a line, between braces of their own.
 
+use memchr::{memchr, memmem};
+
 use super::Origin;
+use super::certificate::quoted;
 
 /// What a line of the form means to the reader.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ impl Expand {
         let Some(rest) = line.strip_prefix(b"  \"") else {
             return Step::Other;
         };
-        if rest.starts_with(b"logger\"") && memchr::memmem::find(rest, b"\"javax.net.ssl\"").is_some() {
+        if rest.starts_with(b"logger\"") && memmem::find(rest, b"\"javax.net.ssl\"").is_some() {
             self.origin = Some(Origin {
                 line: number,
                 ..Origin::default()
@@ -42,18 +45,17 @@ impl Expand {
         let Some(origin) = &mut self.origin else {
             return Step::Other;
         };
-        let text = super::text::text(rest);
-        let Some((key, value)) = text.split_once('"') else {
+        let Some(end) = memchr(b'"', rest) else {
             return Step::Other;
         };
-        let value = super::certificate::quoted(value);
-        match key {
-            "thread id" => value.clone_into(&mut origin.thread_id),
-            "thread name" => value.clone_into(&mut origin.thread),
-            "time" => origin.time = Some(value.to_owned()),
-            "level" | "caller" => {}
-            "message" => return Step::Message(value.to_owned()),
-            "specifics" => return Step::Opens,
+        let value = quoted(&rest[end + 1..]);
+        match &rest[..end] {
+            b"thread id" => origin.thread_id = value.into_owned(),
+            b"thread name" => origin.thread = value.into_owned(),
+            b"time" => origin.time = Some(value.into_owned()),
+            b"level" | b"caller" => {}
+            b"message" => return Step::Message(value.into_owned()),
+            b"specifics" => return Step::Opens,
             _ => return Step::Other,
         }
         Step::Taken

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::certificate::quoted;
+use super::certificate::{hex_digits, quoted};
 use super::text::text;
 use super::{ClientHello, Names, ServerHello};
 
@@ -59,43 +59,42 @@ impl Hello {
             self.extension = name;
             return false;
         }
-        let value = || text(value);
         match key {
             b"HelloRetryRequest" => self.retry = true,
-            b"client version" => quoted(&value()).clone_into(&mut self.client.version),
-            b"server version" => quoted(&value()).clone_into(&mut self.server.version),
+            b"client version" => self.client.version = quoted(value).into_owned(),
+            b"server version" => self.server.version = quoted(value).into_owned(),
             b"selected version" => {
-                if let Some(version) = names(&value()).iter().last() {
+                if let Some(version) = names(&text(value)).iter().last() {
                     version.clone_into(&mut self.server.version);
                 }
             }
-            b"random" => self.client.random = digits(&value()),
+            b"random" => self.client.random = digits(value),
             b"session id" => {
-                self.client.session_id = digits(&value());
+                self.client.session_id = digits(value);
                 self.client.session_id.clone_into(&mut self.server.session_id);
             }
             b"cipher suites" => {
-                self.client.cipher_suites = Names::of(quoted(&value()));
+                self.client.cipher_suites = Names::of(&quoted(value));
                 return true;
             }
             b"cipher suite" => {
-                bare(quoted(&value())).clone_into(&mut self.server.cipher_suite);
+                bare(&quoted(value)).clone_into(&mut self.server.cipher_suite);
                 return true;
             }
             // The list of groups is called "versions" up to 17 and in 25 still; later "named groups".
             b"versions" | b"named groups" => match self.extension {
                 Extension::SupportedVersions => {
-                    self.client.versions = names(&value());
+                    self.client.versions = names(&text(value));
                     return true;
                 }
                 Extension::SupportedGroups => {
-                    self.client.groups = names(&value());
+                    self.client.groups = names(&text(value));
                     return true;
                 }
                 _ => {}
             },
             b"signature schemes" if self.extension == Extension::SignatureAlgorithms => {
-                self.client.signature_algorithms = names(&value());
+                self.client.signature_algorithms = names(&text(value));
             }
             _ => {}
         }
@@ -130,11 +129,8 @@ fn bare(name: &str) -> &str {
 }
 
 /// The hex digits of a value in lower case; leading zeros count in a random.
-fn digits(text: &str) -> String {
-    let mut digits = String::with_capacity(64);
-    let hex = text.bytes().filter(u8::is_ascii_hexdigit).take(128);
-    digits.extend(hex.map(|digit| char::from(digit.to_ascii_lowercase())));
-    digits
+fn digits(value: &[u8]) -> String {
+    hex_digits(value, 128)
 }
 
 #[cfg(test)]

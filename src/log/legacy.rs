@@ -153,12 +153,7 @@ impl Legacy {
             }
             Some(b'W') if line.starts_with(b"Warning: no suitable certificate found") => {
                 self.end_block(emit);
-                self.emit(
-                    Kind::NoClientCertificate,
-                    number,
-                    vec![line_of(&lossy(line), number)],
-                    emit,
-                );
+                self.emit(Kind::NoClientCertificate, number, vec![line_of(line, number)], emit);
                 true
             }
             Some(b'S' | b'd') if CONTEXT_FAILED.iter().any(|start| line.starts_with(start)) => {
@@ -176,7 +171,7 @@ impl Legacy {
                 self.emit(
                     Kind::ContextFailed(Box::new(thrown)),
                     number,
-                    vec![line_of(&text, number)],
+                    vec![line_of(line, number)],
                     emit,
                 );
                 true
@@ -249,7 +244,7 @@ impl Legacy {
             self.emit(
                 Kind::Progress { client: None },
                 number,
-                vec![line_of(&text, number)],
+                vec![line_of(line, number)],
                 emit,
             );
         } else if name.contains("KeyExchange")
@@ -260,7 +255,7 @@ impl Legacy {
             self.emit(
                 Kind::Progress { client: None },
                 number,
-                vec![line_of(&text, number)],
+                vec![line_of(line, number)],
                 emit,
             );
         }
@@ -294,7 +289,7 @@ impl Legacy {
             body,
             read,
             number,
-            lines: vec![line_of(&lossy(line), number)],
+            lines: vec![line_of(line, number)],
         });
     }
 
@@ -375,7 +370,7 @@ impl Legacy {
                 chain: link(exception).into_iter().collect(),
                 ..Thrown::default()
             };
-            let lines = vec![line_of(&lossy(line), number)];
+            let lines = vec![line_of(line, number)];
             if exception.trim_end().ends_with(INTERNAL_CAUSE) {
                 self.thread = thread;
                 self.begin_failure(None, thrown, lines, number);
@@ -386,7 +381,7 @@ impl Legacy {
             self.failing(&thread, first, number, emit);
             self.thread = thread;
             let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
-            let lines = vec![line_of(&lossy(line), number)];
+            let lines = vec![line_of(line, number)];
             self.begin_failure(Some(alert), Thrown::default(), lines, number);
         } else if let Some((direction, alert)) = alert(&text) {
             if alert.level == AlertLevel::Fatal {
@@ -397,7 +392,7 @@ impl Legacy {
             } else {
                 Kind::AlertReceived(alert)
             };
-            Self::emit_on(&thread, kind, number, vec![line_of(&lossy(line), number)], emit);
+            Self::emit_on(&thread, kind, number, vec![line_of(line, number)], emit);
         }
         true
     }
@@ -470,7 +465,7 @@ impl Legacy {
                     return false;
                 };
                 thrown.chain.push(next);
-                block.lines.push(line_of(&text, number));
+                block.lines.push(line_of(line, number));
                 if !text.trim_end().ends_with(INTERNAL_CAUSE) {
                     self.end_block(emit);
                 }
@@ -478,7 +473,7 @@ impl Legacy {
             }
         };
         if shown && block.lines.len() < KEPT_LINES {
-            block.lines.push(line_of(&lossy(line), number));
+            block.lines.push(line_of(line, number));
         }
         shown
     }

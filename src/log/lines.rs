@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memrchr};
 
-use super::signs::{Ahead, Signs};
+use super::signs::{self, Signs};
 
 /// A line is cut here: the longest that JSSE prints, a cipher suite list, is far below.
 const LINE_LIMIT: usize = 64 * 1024;
@@ -33,13 +33,7 @@ impl Lines {
             return self.keep(bytes);
         };
         let (whole, rest) = bytes.split_at(last + 1);
-        let mut ahead = Ahead::new(whole);
-        let mut start = 0;
-        while let Some(length) = memchr(b'\n', &whole[start..]) {
-            let end = start + length;
-            line(cut(&whole[start..end]), ahead.signs(start, end));
-            start = end + 1;
-        }
+        signs::lines(whole, |text, signs| line(cut(text), signs));
         self.keep(rest);
     }
 

@@ -1,5 +1,8 @@
 //! The pipe layout of JDK 11 and later and of 8u272 and later: headers and what their messages announce.
 
+use memchr::{memchr, memchr_iter};
+
+use super::text::text;
 use super::{Kind, Origin, Sender};
 
 /// What a header's message announces.
@@ -46,14 +49,17 @@ pub(super) struct Header<'a> {
     pub(super) opens: bool,
 }
 
+/// A thread's name or id is cut here.
+const FIELD_LIMIT: usize = 128;
+
 impl Header<'_> {
     pub(super) fn origin(&self, line: u64) -> Origin {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..128).unwrap_or(bytes)).into_owned();
+        let field = |bytes: &[u8]| text(bytes.get(..FIELD_LIMIT).unwrap_or(bytes)).into_owned();
         Origin {
             line,
-            thread_id: text(self.thread_id),
-            thread: text(self.thread),
-            time: Some(text(self.time)),
+            thread_id: field(self.thread_id),
+            thread: field(self.thread),
+            time: Some(field(self.time)),
         }
     }
 }
@@ -73,7 +79,7 @@ pub(super) fn header(line: &[u8]) -> Option<Header<'_>> {
     let (thread_id, rest) = short_field(rest)?;
     let mut at = 0;
     loop {
-        let end = at + memchr::memchr(b'|', rest.get(at..)?)?;
+        let end = at + memchr(b'|', rest.get(at..)?)?;
         let after = rest.get(end + 1..)?;
         if is_time(after) {
             let (time, after) = field(after)?;
@@ -99,7 +105,7 @@ fn short_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = memchr::memchr(b'|', bytes)?;
+    let end = memchr(b'|', bytes)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
@@ -126,96 +132,87 @@ pub(super) fn message(message: &[u8]) -> Message {
     if message.starts_with(b"Ignore") || message.starts_with(b"Unavailable") || message.starts_with(b"Unsupported") {
         return Message::Ignored;
     }
-    let Ok(text) = std::str::from_utf8(message) else {
-        return classify(&String::from_utf8_lossy(message));
-    };
-    classify(text)
-}
-
-fn classify(text: &str) -> Message {
-    if let Some(what) = text.strip_prefix("Produced ") {
+    if let Some(what) = message.strip_prefix(b"Produced ") {
         return handshake(what, Sender::This);
     }
-    if let Some(what) = text.strip_prefix("Consuming ") {
+    if let Some(what) = message.strip_prefix(b"Consuming ") {
         return handshake(what, Sender::Peer);
     }
-    if let Some(rest) = text.strip_prefix("Fatal (") {
-        let Some((alert, message)) = rest.split_once("): ") else {
-            return Message::Ignored;
-        };
-        return Message::Fatal {
-            alert: wire_name(alert),
-            message: message.to_owned(),
-        };
+    if let Some(rest) = message.strip_prefix(b"Fatal (") {
+        let rest = text(rest);
+        return rest
+            .split_once("): ")
+            .map_or(Message::Ignored, |(alert, message)| Message::Fatal {
+                alert: wire_name(alert),
+                message: message.to_owned(),
+            });
     }
-    if let Some(version) = text.strip_prefix("Negotiated protocol version: ") {
-        return Message::Simple(Kind::NegotiatedVersion(version.trim().to_owned()));
+    if let Some(version) = message.strip_prefix(b"Negotiated protocol version: ") {
+        return Message::Simple(Kind::NegotiatedVersion(text(version).trim().to_owned()));
     }
-    match text {
-        "Received alert message" => return Message::AlertReceived,
-        "handling exception" => return Message::Exception,
-        "adding as trusted certificates" | "adding as trusted certificates:" => return Message::TrustStore,
-        "Found trusted certificate" | "Found trusted certificate:" => return Message::Seen,
-        "SunX509: skip default keystore"
-        | "Failed to load default trust managers"
-        | "Failed to load default key managers"
-        | "default context init failed: " => return Message::ContextFailed,
-        "Closing inbound of SSLEngine" => return Message::Simple(Kind::InboundClosed),
-        "Resuming session: " | "Resuming session:" => return Message::Simple(Kind::Resumed),
-        "No available client authentication scheme"
-        | "No available client certificate"
-        | "No available client private key"
-        | "No X.509 certificate for client authentication, use empty Certificate message instead" => {
-            return Message::Simple(Kind::NoClientCertificate);
+    match message {
+        b"Received alert message" => Message::AlertReceived,
+        b"handling exception" => Message::Exception,
+        b"adding as trusted certificates" | b"adding as trusted certificates:" => Message::TrustStore,
+        b"Found trusted certificate" | b"Found trusted certificate:" => Message::Seen,
+        b"SunX509: skip default keystore"
+        | b"Failed to load default trust managers"
+        | b"Failed to load default key managers"
+        | b"default context init failed: " => Message::ContextFailed,
+        b"Closing inbound of SSLEngine" => Message::Simple(Kind::InboundClosed),
+        b"Resuming session: " | b"Resuming session:" => Message::Simple(Kind::Resumed),
+        b"No available client authentication scheme"
+        | b"No available client certificate"
+        | b"No available client private key"
+        | b"No X.509 certificate for client authentication, use empty Certificate message instead" => {
+            Message::Simple(Kind::NoClientCertificate)
         }
-        _ => {}
+        _ if message.starts_with(b"No X.509 cert selected for ") => Message::Simple(Kind::NoServerKey),
+        _ if message.starts_with(b"Warning: failed to send warning alert")
+            || message.starts_with(b"SSLSocket duplex close failed") =>
+        {
+            Message::CloseFailed
+        }
+        _ if message.starts_with(b"found key for : ") => Message::Seen,
+        _ => Message::Ignored,
     }
-    if text.starts_with("No X.509 cert selected for ") {
-        return Message::Simple(Kind::NoServerKey);
-    }
-    if text.starts_with("Warning: failed to send warning alert") || text.starts_with("SSLSocket duplex close failed") {
-        return Message::CloseFailed;
-    }
-    if text.starts_with("found key for : ") {
-        return Message::Seen;
-    }
-    Message::Ignored
 }
 
 /// The message of `Produced WHAT` or `Consuming WHAT`.
-fn handshake(what: &str, sender: Sender) -> Message {
-    let name = what.split_once(" message").map_or(what, |(name, _)| name);
-    let name = name.strip_suffix(" handshake").unwrap_or(name);
+fn handshake(what: &[u8], sender: Sender) -> Message {
+    let end = memchr_iter(b' ', what).find(|at| what[*at..].starts_with(b" message"));
+    let name = &what[..end.unwrap_or(what.len())];
+    let name = name.strip_suffix(b" handshake").unwrap_or(name);
     let sent_by = |client: bool| Some(client == (sender == Sender::This));
     match name {
-        "ClientHello" => Message::ClientHello { sender, retry: false },
-        "ClientHello(HRR)" => Message::ClientHello { sender, retry: true },
-        "ServerHello" => Message::ServerHello { sender, retry: false },
-        "HelloRetryRequest" => Message::ServerHello { sender, retry: true },
-        "server Certificate" => Message::Certificates {
+        b"ClientHello" => Message::ClientHello { sender, retry: false },
+        b"ClientHello(HRR)" => Message::ClientHello { sender, retry: true },
+        b"ServerHello" => Message::ServerHello { sender, retry: false },
+        b"HelloRetryRequest" => Message::ServerHello { sender, retry: true },
+        b"server Certificate" => Message::Certificates {
             sender,
             from_client: Some(false),
         },
-        "client Certificate" => Message::Certificates {
+        b"client Certificate" => Message::Certificates {
             sender,
             from_client: Some(true),
         },
-        "CertificateRequest" => Message::CertificateRequest { sender },
-        "server Finished" => Message::Simple(Kind::Finished {
+        b"CertificateRequest" => Message::CertificateRequest { sender },
+        b"server Finished" => Message::Simple(Kind::Finished {
             sender,
             from_client: Some(false),
         }),
-        "client Finished" => Message::Simple(Kind::Finished {
+        b"client Finished" => Message::Simple(Kind::Finished {
             sender,
             from_client: Some(true),
         }),
-        "ServerHelloDone" | "EncryptedExtensions" | "CertificateStatus" => {
+        b"ServerHelloDone" | b"EncryptedExtensions" | b"CertificateStatus" => {
             Message::Simple(Kind::Progress { client: sent_by(false) })
         }
-        _ if name.ends_with("ServerKeyExchange") => Message::Simple(Kind::Progress { client: sent_by(false) }),
-        _ if name.ends_with("ClientKeyExchange") => Message::Simple(Kind::Progress { client: sent_by(true) }),
-        _ if sender == Sender::Peer && name.starts_with("NewSessionTicket") => Message::Simple(Kind::Ticket),
-        "CertificateVerify" | "client CertificateVerify" | "server CertificateVerify" => {
+        _ if name.ends_with(b"ServerKeyExchange") => Message::Simple(Kind::Progress { client: sent_by(false) }),
+        _ if name.ends_with(b"ClientKeyExchange") => Message::Simple(Kind::Progress { client: sent_by(true) }),
+        _ if sender == Sender::Peer && name.starts_with(b"NewSessionTicket") => Message::Simple(Kind::Ticket),
+        b"CertificateVerify" | b"client CertificateVerify" | b"server CertificateVerify" => {
             Message::Simple(Kind::Progress { client: None })
         }
         _ => Message::Ignored,

@@ -1,5 +1,7 @@
 //! Times as logs print them, made comparable.
 
+use std::cmp::Ordering;
+
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 
@@ -45,8 +47,39 @@ pub(crate) fn moment(text: &str) -> Option<Moment> {
     })
 }
 
-/// By what printed times are put in order: by the clock in UTC where the zone is clear, else by the clock that was printed. What
-/// is no time comes before all that are.
+/// The order of printed times: by the clock in UTC where the zone is clear, else by the clock that was printed. What is no time
+/// comes before all that are.
+pub(crate) fn compare(one: &str, other: &str) -> Ordering {
+    // Almost always: each handshake of a log is compared with those before it.
+    if one.get(23..) == other.get(23..) && is_plain(one) && is_plain(other) {
+        return one.cmp(other);
+    }
+    order(one).cmp(&order(other))
+}
+
+/// Whether it is a time whose digits stand in order of weight and mean what they say: no hour 24, no day that some months lack.
+fn is_plain(text: &str) -> bool {
+    let Some((head, _)) = text.as_bytes().split_first_chunk::<23>() else {
+        return false;
+    };
+    let in_range = |at: usize, range: std::ops::RangeInclusive<&[u8; 2]>| {
+        let digits = [head[at], head[at + 1]];
+        digits.iter().all(u8::is_ascii_digit) && range.contains(&&digits)
+    };
+    let digits = |range: std::ops::Range<usize>| head[range].iter().all(u8::is_ascii_digit);
+    digits(0..4)
+        && digits(20..23)
+        && in_range(5, b"01"..=b"12")
+        && in_range(8, b"01"..=b"28")
+        && in_range(11, b"00"..=b"23")
+        && in_range(14, b"00"..=b"59")
+        && in_range(17, b"00"..=b"59")
+        && [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':'), (19, b'.')]
+            .iter()
+            .all(|(at, byte)| head[*at] == *byte)
+}
+
+/// The same order, as something that compares: the clock, and the text where that does not tell.
 pub(crate) fn order(text: &str) -> (Option<i64>, &str) {
     let clock = moment(text).map(|moment| moment.clock - moment.ahead.unwrap_or_default());
     // Where that does not tell, any order will do, as long as it is always the same.
@@ -134,5 +167,35 @@ mod tests {
         );
         assert_eq!(moment("yesterday"), None);
         assert_eq!(zone("Nov 23, 2026 2:57:06 PM"), "");
+    }
+
+    #[test]
+    fn the_short_way_of_comparing_says_the_same() {
+        let mut texts = vec!["", "noon", "Nov 23, 2026 2:57:06 PM", "2026-02-31 10:00:00.000 GMT"];
+        texts.extend([
+            "2026-11-23 24:10:00.000 GMT",
+            "2026-11-23 00:10:00.000 GMT",
+            "2026-11-23 23:10:00.000 GMT",
+        ]);
+        texts.extend([
+            "2026-11-23 23:10:00.001 GMT",
+            "2026-11-30 23:10:00.000 GMT",
+            "2026-12-01 00:00:00.000 GMT",
+        ]);
+        texts.extend([
+            "2026-11-23 23:10:00.000 CET",
+            "2026-11-23 23:10:00.000 GMT-05:00",
+            "2026-11-23 23:60:00.000 GMT",
+        ]);
+        texts.extend([
+            "2026-13-23 23:10:00.000 GMT",
+            "2026-1é-23 23:10:00.000 GMT",
+            "2025-12-28 23:59:59.999 GMT",
+        ]);
+        for one in &texts {
+            for other in &texts {
+                assert_eq!(compare(one, other), order(one).cmp(&order(other)), "{one} {other}");
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The payload of a modern record, read line by line with no regard to braces, which JSSE does not balance.
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
-use super::certificate::Certificates;
+use super::certificate::{Certificates, quoted};
 use super::hello::Hello;
 use super::modern::Message;
 use super::text::text;
@@ -38,7 +38,7 @@ pub(super) struct Payload {
 
 impl Payload {
     /// Begins a record whose header line is given.
-    pub(super) fn begin(message: Message, header: &str, number: u64) -> Self {
+    pub(super) fn begin(message: Message, header: &[u8], number: u64) -> Self {
         let body = match &message {
             Message::ClientHello { .. } | Message::ServerHello { .. } => Body::Hello(Box::default()),
             Message::Certificates { .. } | Message::Seen => Body::Certificates(Certificates::default()),
@@ -75,11 +75,11 @@ impl Payload {
                 certificates.modern(line, number) && !matches!(self.message, Message::TrustStore)
             }
             Body::Request { authorities, within } => request(&text(line), authorities, within),
-            Body::Alert { level, description } => alert(&text(line), level, description),
+            Body::Alert { level, description } => alert(line, level, description),
             Body::Thrown(thrown) => throwable(line, thrown),
         };
         if shown && self.lines.len() < KEPT_LINES {
-            self.lines.push(line_of(&text(line), number));
+            self.lines.push(line_of(line, number));
         }
     }
 
@@ -125,11 +125,13 @@ impl Payload {
 }
 
 /// A line as evidence, cut at a character boundary.
-pub(super) fn line_of(text: &str, number: u64) -> Line {
-    let text = text.trim_end();
+pub(super) fn line_of(line: &[u8], number: u64) -> Line {
+    let line = line.trim_ascii_end();
+    // What is cut off need not be valid: one character more is enough to find the boundary.
+    let head = text(line.get(..EVIDENCE_LIMIT + 4).unwrap_or(line));
     Line {
         number,
-        text: text[..text.floor_char_boundary(EVIDENCE_LIMIT)].to_owned(),
+        text: head[..head.floor_char_boundary(EVIDENCE_LIMIT)].to_owned(),
     }
 }
 
@@ -156,18 +158,19 @@ fn request(line: &str, authorities: &mut Vec<String>, within: &mut bool) -> bool
     false
 }
 
-fn alert(line: &str, level: &mut AlertLevel, description: &mut String) -> bool {
-    let text = line.trim();
-    let Some((key, value)) = text.strip_prefix('"').and_then(|rest| rest.split_once('"')) else {
+fn alert(line: &[u8], level: &mut AlertLevel, description: &mut String) -> bool {
+    let Some(rest) = line.trim_ascii().strip_prefix(b"\"") else {
         return false;
     };
-    match key {
-        "level" => {
-            if value.contains("warning") {
+    let Some(end) = memchr(b'"', rest) else { return false };
+    let value = quoted(&rest[end + 1..]);
+    match &rest[..end] {
+        b"level" => {
+            if value == "warning" {
                 *level = AlertLevel::Warning;
             }
         }
-        "description" => super::certificate::quoted(value).clone_into(description),
+        b"description" => *description = value.into_owned(),
         _ => return false,
     }
     true
@@ -195,9 +198,7 @@ pub(super) fn throwable(line: &[u8], thrown: &mut Thrown) -> bool {
 
 /// Class and message of `java.io.EOFException: SSL peer shut down incorrectly`.
 pub(super) fn link(text: &str) -> Option<ThrownBy> {
-    let (class, message) = text
-        .split_once(": ")
-        .unwrap_or((text.trim_end_matches('}').trim_end_matches(':'), ""));
+    let (class, message) = split_at_colon(text).unwrap_or((text.trim_end_matches('}').trim_end_matches(':'), ""));
     let last = class.rsplit('.').next().unwrap_or(class);
     // IBM's classes have names like `com.ibm.jsse2.util.h`.
     let named = class.contains('.')
@@ -215,6 +216,12 @@ pub(super) fn link(text: &str) -> Option<ThrownBy> {
         class: class.to_owned(),
         message: without_alert(message).to_owned(),
     })
+}
+
+/// What stands before and behind the first colon with a blank. A searcher for both would take longer to make than to use.
+fn split_at_colon(text: &str) -> Option<(&str, &str)> {
+    let at = memchr_iter(b':', text.as_bytes()).find(|at| text.as_bytes().get(at + 1) == Some(&b' '))?;
+    Some((&text[..at], &text[at + 2..]))
 }
 
 /// A message without the `(alert_name) ` before it (JDK-8311644).

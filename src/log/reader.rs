@@ -114,7 +114,11 @@ impl Parser {
         layouts.number += 1;
         // Most lines of a debug log: they can carry nothing, so they go straight to the record that is open.
         let bare = matches!(line.first(), Some(b' ' | b'\t' | b'"' | b')' | b'}'));
-        if bare && carrier.knows_no_prefix() && layouts.is_within_record(signs) && layouts.payload_line(line, emit) {
+        if bare
+            && carrier.knows_no_prefix()
+            && layouts.is_within_record(signs)
+            && (layouts.inner_line(line) || layouts.payload_line(line, emit))
+        {
             return;
         }
         carrier.strip(line, signs, &mut |text, signs| layouts.text(text, signs, emit));
@@ -150,8 +154,7 @@ impl Layouts {
                         ..Origin::default()
                     }
                 };
-                let evidence = if relevant { lossy(text) } else { "".into() };
-                let payload = Payload::begin(message, &evidence, self.number);
+                let payload = Payload::begin(message, text, self.number);
                 self.open = Some(Open {
                     payload,
                     origin,
@@ -200,9 +203,19 @@ impl Layouts {
         self.open.is_some()
             && self.half.is_empty()
             && self.two_lines.is_none()
-            && ![Sign::Escape, Sign::Logger, Sign::ClassName]
-                .iter()
-                .any(|sign| signs.may_hold(*sign))
+            && !signs.may_hold_any(const { Signs::of(&[Sign::Escape, Sign::Logger, Sign::ClassName]) })
+    }
+
+    /// Takes a line of the open record that can neither close nor break it off; answers whether it is one.
+    fn inner_line(&mut self, line: &[u8]) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let inner = open.closing == Closing::Parenthesis
+            && line.first() != Some(&b')')
+            && self.number - open.origin.line <= RECORD_LIMIT;
+        if inner {
+            open.payload.line(line, self.number);
+        }
+        inner
     }
 
     /// Takes a line of the open record; answers whether it belongs there.
@@ -250,7 +263,7 @@ impl Layouts {
         self.records += 1;
         let origin = self.expand.take();
         let message = modern::message(message.as_bytes());
-        let payload = Payload::begin(message, &lossy(line), self.number);
+        let payload = Payload::begin(message, line, self.number);
         self.open = Some(Open {
             payload,
             origin,
@@ -270,7 +283,7 @@ impl Layouts {
         if kind == Message::Ignored && !has_payload {
             return;
         }
-        let payload = Payload::begin(kind, &lossy(text), self.number);
+        let payload = Payload::begin(kind, text, self.number);
         self.open = Some(Open {
             payload,
             origin,

@@ -1,6 +1,7 @@
 //! Events to handshakes: which messages belong to the same connection, what was offered and chosen, which chains were sent.
 
 mod failure;
+mod followed;
 mod knowledge;
 mod tracker;
 mod transcript;
@@ -109,7 +110,6 @@ pub struct Handshake {
     finished: [bool; 2],
     ticket: bool,
     awaits_retry: bool,
-    active: u64,
     evidence: Vec<(Topic, Line)>,
     transcript: Vec<Entry>,
 }
@@ -232,14 +232,9 @@ impl Handshake {
             finished: [false; 2],
             ticket: false,
             awaits_retry: false,
-            active: 0,
             evidence: Vec::new(),
             transcript: Vec::new(),
         }
-    }
-
-    fn runs_on(&self, id: &str, name: &str) -> bool {
-        self.threads.iter().any(|thread| thread.id == id && thread.name == name)
     }
 
     fn keep(&mut self, topic: Topic, lines: Vec<Line>) {

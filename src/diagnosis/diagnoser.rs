@@ -216,7 +216,6 @@ impl Diagnoser {
         for handshake in self
             .tracker
             .followed()
-            .iter()
             .filter(|handshake| handshake.outcome() == Outcome::Failed)
         {
             let randoms = random(handshake).into_iter().collect();
@@ -287,7 +286,7 @@ impl Diagnoser {
 
     /// Takes over the handshakes about which nothing more is expected.
     fn settle(&mut self) {
-        let settled: Vec<Handshake> = self.tracker.settled().collect();
+        let settled: Vec<_> = self.tracker.settled().collect();
         for handshake in settled {
             count(&mut self.settled, &handshake);
             self.unanswered += u64::from(handshake.is_unanswered());
@@ -300,7 +299,7 @@ impl Diagnoser {
         }
     }
 
-    fn group(&mut self, handshake: Handshake) {
+    fn group(&mut self, handshake: Box<Handshake>) {
         let diagnosis = rules::diagnose(&handshake, self.tracker.knowledge());
         let certainty = diagnosis.certainty;
         let key = (diagnosis.cause.id, handshake.side, peer(&handshake), diagnosis.summary);
@@ -328,7 +327,7 @@ impl Diagnoser {
                 group.threads.push(thread);
             }
             if certainty > group.certainty {
-                (group.surer, group.certainty) = (Some(Box::new(handshake)), certainty);
+                (group.surer, group.certainty) = (Some(handshake), certainty);
             }
             return;
         }
@@ -340,7 +339,7 @@ impl Diagnoser {
         self.groups.push(Group {
             key,
             randoms: random(&handshake).into_iter().collect(),
-            first: Box::new(handshake),
+            first: handshake,
             surer: None,
             certainty,
             count: 1,
@@ -408,12 +407,11 @@ impl Diagnoser {
         let followed = self
             .tracker
             .followed()
-            .iter()
             .filter(|handshake| handshake.is_unanswered())
             .count();
         let unanswered = self.unanswered + followed as u64;
         let source = &self.source;
-        let followed = self.tracker.followed().iter();
+        let followed = self.tracker.followed();
         let without =
             self.without_certificate + followed.filter(|handshake| lacked_certificate(handshake)).count() as u64;
         if without > 0 {

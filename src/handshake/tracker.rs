@@ -4,7 +4,8 @@
 //! threads, and one event loop serves many connections. So an event goes to the handshake on its thread that can take it,
 //! the session id deciding where there is one, and to another thread's only where its own has none.
 
-use super::{Entry, Failure, Handshake, KEPT_THREADS, Knowledge, Outcome, Side, Thread, Topic};
+use super::followed::Followed;
+use super::{Entry, Failure, Handshake, Knowledge, Outcome, Side, Topic};
 use crate::log::{Alert, AlertLevel, Event, Kind, Line, Origin, Sender, Thrown};
 
 /// Handshakes that are followed at the same time; the one that was silent longest gives way.
@@ -13,8 +14,8 @@ const FOLLOWED: usize = 128;
 /// Follows the handshakes of one log.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    followed: Vec<Handshake>,
-    settled: Vec<Handshake>,
+    followed: Vec<Followed>,
+    settled: Vec<Followed>,
     knowledge: Knowledge,
     clock: u64,
     /// More handshakes were followed than are kept.
@@ -143,14 +144,13 @@ impl Tracker {
     }
 
     /// Handshakes about which nothing more is expected; they are handed over once.
-    pub fn settled(&mut self) -> std::vec::Drain<'_, Handshake> {
-        self.settled.drain(..)
+    pub fn settled(&mut self) -> impl Iterator<Item = Box<Handshake>> {
+        self.settled.drain(..).map(Followed::into_handshake)
     }
 
     /// Handshakes that are still followed.
-    #[must_use]
-    pub fn followed(&self) -> &[Handshake] {
-        &self.followed
+    pub fn followed(&self) -> impl Iterator<Item = &Handshake> {
+        self.followed.iter().map(|followed| &**followed)
     }
 
     /// What the log says beyond single handshakes.
@@ -169,16 +169,15 @@ impl Tracker {
                     .client_hello
                     .as_ref()
                     .is_some_and(|hello| hello.random == random && !random.is_empty())
-                    || (retry && handshake.runs_on(&origin.thread_id, &origin.thread)))
+                    || (retry && handshake.runs_on(origin)))
         });
         if let Some(index) = continued {
             self.touch(index, origin);
             return index;
         }
         // What ended on this thread is settled now: nothing that follows belongs to it.
-        let (id, name) = (&origin.thread_id, &origin.thread);
         let over = self.followed.extract_if(.., |handshake| {
-            handshake.outcome != Outcome::Open && handshake.side == Some(side) && handshake.runs_on(id, name)
+            handshake.runs_on(origin) && handshake.outcome != Outcome::Open && handshake.side == Some(side)
         });
         self.settled.extend(over);
         self.begin(Some(side), origin)
@@ -186,13 +185,13 @@ impl Tracker {
 
     fn begin(&mut self, side: Option<Side>, origin: &Origin) -> usize {
         if self.followed.len() == FOLLOWED {
-            let ended = |handshake: &Handshake| (handshake.outcome == Outcome::Open, handshake.active);
+            let ended = |handshake: &Followed| (handshake.outcome == Outcome::Open, handshake.active);
             self.overflowed = true;
             if let Some(index) = (0..FOLLOWED).min_by_key(|index| ended(&self.followed[*index])) {
                 self.settled.push(self.followed.remove(index));
             }
         }
-        self.followed.push(Handshake::new(side));
+        self.followed.push(Followed::new(side));
         let index = self.followed.len() - 1;
         self.followed[index].begun.clone_from(&origin.time);
         self.touch(index, origin);
@@ -213,11 +212,8 @@ impl Tracker {
         if origin.time.is_some() {
             handshake.ended.clone_from(&origin.time);
         }
-        if adopts && !handshake.runs_on(&origin.thread_id, &origin.thread) && handshake.threads.len() < KEPT_THREADS {
-            handshake.threads.push(Thread {
-                id: origin.thread_id.clone(),
-                name: origin.thread.clone(),
-            });
+        if adopts {
+            handshake.adopt(origin);
         }
     }
 
@@ -300,16 +296,17 @@ impl Tracker {
             kind,
             Kind::ServerHello { .. } | Kind::Certificates { .. } | Kind::CertificateRequest { .. }
         );
-        let known = self.followed.iter().any(|handshake| {
-            handshake.runs_on(&origin.thread_id, &origin.thread) && !is_answer_to_another(handshake, kind)
-        });
+        let known = self
+            .followed
+            .iter()
+            .any(|handshake| handshake.runs_on(origin) && !is_answer_to_another(handshake, kind));
         (telling && !known).then(|| self.begin(side_of(kind), origin))
     }
 
     /// The handshake that takes a message.
     fn takes(&mut self, kind: &Kind, origin: &Origin) -> Option<usize> {
         let side = side_of(kind);
-        let fits = |handshake: &Handshake| {
+        let fits = |handshake: &Followed| {
             (side.is_none() || handshake.side.is_none() || handshake.side == side) && accepts(handshake, kind)
         };
         if let Kind::ServerHello { hello, .. } = kind
@@ -326,8 +323,8 @@ impl Tracker {
                 return echoed;
             }
         }
-        let here = |handshake: &Handshake| fits(handshake) && handshake.runs_on(&origin.thread_id, &origin.thread);
-        let latest = |found: &mut dyn Iterator<Item = (usize, &Handshake)>| {
+        let here = |handshake: &Followed| handshake.runs_on(origin) && fits(handshake);
+        let latest = |found: &mut dyn Iterator<Item = (usize, &Followed)>| {
             found
                 .max_by_key(|(_, handshake)| handshake.active)
                 .map(|(index, _)| index)
@@ -363,7 +360,7 @@ impl Tracker {
             .followed
             .iter()
             .enumerate()
-            .filter(|(_, handshake)| handshake.runs_on(&origin.thread_id, &origin.thread));
+            .filter(|(_, handshake)| handshake.runs_on(origin));
         let (index, handshake) = here.max_by_key(|(_, handshake)| handshake.active)?;
         (handshake.outcome == outcome).then_some(index)
     }
@@ -461,7 +458,7 @@ impl Tracker {
         let on_thread = self
             .followed
             .iter()
-            .filter(|handshake| handshake.runs_on(&origin.thread_id, &origin.thread))
+            .filter(|handshake| handshake.runs_on(origin))
             .max_by_key(|handshake| handshake.active);
         let free = on_thread.is_none_or(|handshake| handshake.outcome == Outcome::Failed);
         if !free || !(waited || failure.says("No appropriate protocol")) {
@@ -488,9 +485,9 @@ impl Tracker {
         if bare(failure) {
             return self.here(origin, Outcome::Failed);
         }
-        let waits = |handshake: &Handshake| {
-            handshake.outcome == Outcome::Failed
-                && handshake.runs_on(&origin.thread_id, &origin.thread)
+        let waits = |handshake: &Followed| {
+            handshake.runs_on(origin)
+                && handshake.outcome == Outcome::Failed
                 && handshake
                     .failure
                     .as_ref()
@@ -543,15 +540,15 @@ impl Tracker {
             return Some(next);
         }
         let side = side_told(failure);
-        let latest = |chosen: &dyn Fn(&Handshake) -> bool| {
+        let latest = |chosen: &dyn Fn(&Followed) -> bool| {
             let found = self.followed.iter().enumerate().filter(|(_, handshake)| {
-                (side.is_none() || handshake.side.is_none() || handshake.side == side) && chosen(handshake)
+                chosen(handshake) && (side.is_none() || handshake.side.is_none() || handshake.side == side)
             });
             found
                 .max_by_key(|(_, handshake)| handshake.active)
                 .map(|(index, _)| index)
         };
-        let here = |handshake: &Handshake| handshake.runs_on(&origin.thread_id, &origin.thread);
+        let here = |handshake: &Followed| handshake.runs_on(origin);
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Open) {
             return Some(index);
         }
@@ -562,7 +559,7 @@ impl Tracker {
             return Some(index);
         }
         // Nor was its thread known.
-        let nameless = |handshake: &Handshake| handshake.threads.iter().all(|thread| thread.name.is_empty());
+        let nameless = |handshake: &Followed| handshake.threads.iter().all(|thread| thread.name.is_empty());
         let mut adrift = (0..self.followed.len()).filter(|index| {
             let handshake = &self.followed[*index];
             handshake.outcome == Outcome::Open && nameless(handshake)
@@ -938,7 +935,7 @@ mod tests {
         reader.finish(|event| {
             tracker.apply(event);
         });
-        let failure = tracker.followed()[0].failure.as_ref().unwrap();
+        let failure = tracker.followed[0].failure.as_ref().unwrap();
         assert_eq!((failure.alert.as_deref(), failure.received), (Some("unknown_ca"), true));
     }
 

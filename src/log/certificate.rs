@@ -261,19 +261,21 @@ pub(super) fn quoted(value: &[u8]) -> Cow<'_, str> {
 
 /// The digits of a hex text in lower case, without separators and leading zeros.
 pub(super) fn hex(text: &str) -> String {
-    let digits = hex_digits(text.as_bytes(), usize::MAX);
+    let digits = hex_digits(text.as_bytes());
     digits.trim_start_matches('0').to_owned()
 }
 
-/// The hex digits among these bytes in lower case, up to a limit.
-pub(super) fn hex_digits(bytes: &[u8], limit: usize) -> String {
-    let mut digits = Vec::with_capacity(bytes.len().min(limit));
+/// The hex digits among these bytes in lower case; more than a random or a serial number has are cut.
+pub(super) fn hex_digits(bytes: &[u8]) -> String {
+    let mut digits = [0; 128];
+    let mut length = 0;
     for byte in bytes {
-        if byte.is_ascii_hexdigit() && digits.len() < limit {
-            digits.push(byte.to_ascii_lowercase());
-        }
+        // Without a branch: where blanks stand in between, half of its guesses would be wrong.
+        let Some(place) = digits.get_mut(length) else { break };
+        *place = byte.to_ascii_lowercase();
+        length += usize::from(byte.is_ascii_hexdigit());
     }
-    String::from_utf8(digits).unwrap_or_default()
+    text(&digits[..length]).into_owned()
 }
 
 /// A serial number as the legacy layouts print it: in hex, after blanks, or as IBM does it, in decimal.

@@ -68,9 +68,9 @@ impl Hello {
                     version.clone_into(&mut self.server.version);
                 }
             }
-            b"random" => self.client.random = digits(value),
+            b"random" => self.client.random = hex_digits(value),
             b"session id" => {
-                self.client.session_id = digits(value);
+                self.client.session_id = hex_digits(value);
                 self.client.session_id.clone_into(&mut self.server.session_id);
             }
             b"cipher suites" => {
@@ -126,11 +126,6 @@ fn bare(name: &str) -> &str {
     memchr(b'(', name.as_bytes())
         .map_or(name, |end| &name[..end])
         .trim_ascii()
-}
-
-/// The hex digits of a value in lower case; leading zeros count in a random.
-fn digits(value: &[u8]) -> String {
-    hex_digits(value, 128)
 }
 
 #[cfg(test)]

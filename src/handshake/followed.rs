@@ -1,0 +1,101 @@
+//! A handshake under way, among others that run at the same time.
+
+use std::ops::{Deref, DerefMut};
+
+use super::{Handshake, KEPT_THREADS, Side, Thread};
+use crate::log::Origin;
+
+/// A handshake, with what tells quickly whether it is the one that is looked for: each record is a search among all.
+#[derive(Debug)]
+pub(super) struct Followed {
+    handshake: Box<Handshake>,
+    /// When it had a record last, by the tracker's clock.
+    pub(super) active: u64,
+    /// A bit for each of its threads; threads may share one.
+    threads: u64,
+}
+
+impl Followed {
+    /// A handshake that begins.
+    pub(super) fn new(side: Option<Side>) -> Self {
+        Self {
+            handshake: Box::new(Handshake::new(side)),
+            active: 0,
+            threads: 0,
+        }
+    }
+
+    /// Whether the thread of a record is one of its threads.
+    pub(super) fn runs_on(&self, origin: &Origin) -> bool {
+        self.threads & bit(origin) != 0
+            && self
+                .handshake
+                .threads
+                .iter()
+                .any(|thread| thread.id == origin.thread_id && thread.name == origin.thread)
+    }
+
+    /// The thread of a record becomes one of its threads, if there is room.
+    pub(super) fn adopt(&mut self, origin: &Origin) {
+        if !self.runs_on(origin) && self.handshake.threads.len() < KEPT_THREADS {
+            self.threads |= bit(origin);
+            self.handshake.threads.push(Thread {
+                id: origin.thread_id.clone(),
+                name: origin.thread.clone(),
+            });
+        }
+    }
+
+    /// The handshake, which is followed no longer.
+    pub(super) fn into_handshake(self) -> Box<Handshake> {
+        self.handshake
+    }
+}
+
+impl Deref for Followed {
+    type Target = Handshake;
+
+    fn deref(&self) -> &Handshake {
+        &self.handshake
+    }
+}
+
+impl DerefMut for Followed {
+    fn deref_mut(&mut self) -> &mut Handshake {
+        &mut self.handshake
+    }
+}
+
+/// A thread's bit: the threads of a pool differ in their last digits.
+fn bit(origin: &Origin) -> u64 {
+    let last = |text: &str| text.as_bytes().last().copied().unwrap_or_default();
+    let (id, name) = (last(&origin.thread_id), last(&origin.thread));
+    1 << ((id ^ name.wrapping_mul(5) ^ (origin.thread.len() as u8)) & 63)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_runs_on_the_threads_that_it_has_adopted() {
+        let on = |id: &str, name: &str| Origin {
+            thread_id: id.into(),
+            thread: name.into(),
+            ..Origin::default()
+        };
+        let mut followed = Followed::new(None);
+        assert!(!followed.runs_on(&on("", "")));
+        followed.adopt(&on("0A", "worker-1"));
+        followed.adopt(&on("0A", "worker-1"));
+        followed.adopt(&on("0B", ""));
+        assert_eq!(followed.threads.count_ones(), 2);
+        assert_eq!(followed.handshake.threads.len(), 2);
+        assert!(followed.runs_on(&on("0A", "worker-1")) && followed.runs_on(&on("0B", "")));
+        assert!(!followed.runs_on(&on("0B", "worker-1")) && !followed.runs_on(&on("0A", "worker-2")));
+        for number in 0..100 {
+            followed.adopt(&on("0C", &format!("worker-{number}")));
+        }
+        assert_eq!(followed.handshake.threads.len(), KEPT_THREADS);
+    }
+}

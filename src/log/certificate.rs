@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::text::text;
+use super::text::{text, without_indent};
 
 /// Certificates of one message that are kept: JSSE itself accepts chains of ten (`jdk.tls.maxCertificateChainLength`).
 const KEPT_IN_CHAIN: usize = 16;
@@ -112,7 +112,7 @@ impl Certificates {
 
     /// Takes a line of the layout of 8u272 and later; answers whether it names the holder or the issuer.
     pub(super) fn modern(&mut self, line: &[u8], number: u64) -> bool {
-        let line = line.trim_ascii_start();
+        let line = without_indent(line);
         let Some(rest) = line.strip_prefix(b"\"") else {
             self.extension(line);
             return false;

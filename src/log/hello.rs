@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::certificate::{hex_digits, quoted};
-use super::text::text;
+use super::text::{text, without_indent};
 use super::{ClientHello, Names, ServerHello};
 
 /// The extension whose lines are being read.
@@ -31,7 +31,7 @@ pub(super) struct Hello {
 impl Hello {
     /// Takes a payload line; answers whether it is worth showing as evidence.
     pub(super) fn line(&mut self, line: &[u8]) -> bool {
-        let line = line.trim_ascii();
+        let line = without_indent(line);
         match line.first() {
             Some(b'"') => {
                 let Some(end) = memchr(b'"', &line[1..]) else {

@@ -5,7 +5,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::certificate::{Certificates, quoted};
 use super::hello::Hello;
 use super::modern::Message;
-use super::text::text;
+use super::text::{text, without_indent};
 use super::{Alert, AlertLevel, Kind, Line, Thrown, ThrownBy};
 
 /// Links of a throwable's chain that are kept.
@@ -181,7 +181,7 @@ pub(super) const INTERNAL_CAUSE: &str = "internal cause is:";
 
 /// A line of a throwable: class and message, a cause, or a frame.
 pub(super) fn throwable(line: &[u8], thrown: &mut Thrown) -> bool {
-    let line = line.trim_ascii();
+    let line = without_indent(line);
     if let Some(frame) = line.strip_prefix(b"at ") {
         frame_of(frame, thrown);
         return false;
@@ -190,7 +190,7 @@ pub(super) fn throwable(line: &[u8], thrown: &mut Thrown) -> bool {
         return false;
     }
     let line = line.strip_prefix(b"Caused by: ").unwrap_or(line);
-    let next = link(&text(line));
+    let next = link(&text(line.trim_ascii_end()));
     let shown = next.is_some();
     thrown.chain.extend(next);
     shown

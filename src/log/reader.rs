@@ -109,16 +109,21 @@ impl Reader {
 }
 
 impl Parser {
+    #[inline]
     fn line(&mut self, line: &[u8], signs: Signs, emit: &mut dyn FnMut(Event)) {
-        let Self { carrier, layouts } = self;
-        layouts.number += 1;
+        self.layouts.number += 1;
         // Most lines of a debug log: they can carry nothing, so they go straight to the record that is open.
         let bare = matches!(line.first(), Some(b' ' | b'\t' | b'"' | b')' | b'}'));
-        if bare
-            && carrier.knows_no_prefix()
-            && layouts.is_within_record(signs)
-            && (layouts.inner_line(line) || layouts.payload_line(line, emit))
-        {
+        let within = bare && self.carrier.knows_no_prefix() && self.layouts.is_within_record(signs);
+        if !(within && self.layouts.inner_line(line)) {
+            self.outer_line(line, signs, within, emit);
+        }
+    }
+
+    /// Any other line; whether it can only be one of the open record is known.
+    fn outer_line(&mut self, line: &[u8], signs: Signs, within: bool, emit: &mut dyn FnMut(Event)) {
+        let Self { carrier, layouts } = self;
+        if within && layouts.payload_line(line, emit) {
             return;
         }
         carrier.strip(line, signs, &mut |text, signs| layouts.text(text, signs, emit));
@@ -199,6 +204,7 @@ impl Layouts {
     }
 
     /// Whether a line with these signs can only be one of the open record, if any.
+    #[inline]
     fn is_within_record(&self, signs: Signs) -> bool {
         self.open.is_some()
             && self.half.is_empty()
@@ -207,6 +213,7 @@ impl Layouts {
     }
 
     /// Takes a line of the open record that can neither close nor break it off; answers whether it is one.
+    #[inline]
     fn inner_line(&mut self, line: &[u8]) -> bool {
         let Some(open) = &mut self.open else { return false };
         let inner = open.closing == Closing::Parenthesis

@@ -44,12 +44,12 @@ pub(super) struct Diagnosis {
 }
 
 /// What a rule looks at.
-#[derive(Clone, Copy)]
 struct Case<'a> {
     handshake: &'a Handshake,
     failure: &'a Failure,
     knowledge: &'a Knowledge,
     said: Said,
+    narrowed: Vec<Narrowed>,
 }
 
 /// A list of an offer that configuration has cut down.
@@ -91,12 +91,14 @@ const RULES: &[Rule] = &[
 pub(super) fn diagnose(handshake: &Handshake, knowledge: &Knowledge) -> Diagnosis {
     let unknown = Failure::default();
     let failure = handshake.failure.as_ref().unwrap_or(&unknown);
-    let case = Case {
+    let mut case = Case {
         handshake,
         failure,
         knowledge,
         said: Said::by(failure),
+        narrowed: Vec::new(),
     };
+    case.narrowed = case.lists_cut_down();
     let mut diagnosis = RULES
         .iter()
         .find_map(|rule| rule(&case))
@@ -138,7 +140,7 @@ impl Case<'_> {
     /// The lists of this client's offer that configuration has cut down, where the server answered the offer with
     /// handshake_failure and nothing else. One alone is what most likely did not suit; of several, which one it was cannot be
     /// told.
-    fn narrowed(&self) -> Vec<Narrowed> {
+    fn lists_cut_down(&self) -> Vec<Narrowed> {
         let straight = self.is_client() && !self.peer_answered() && self.peer_alert() == Some("handshake_failure");
         let Some(hello) = self.handshake.client_hello.as_ref().filter(|_| straight) else {
             return Vec::new();

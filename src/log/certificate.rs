@@ -124,7 +124,7 @@ impl Certificates {
         };
         match key {
             b"certificate" => self.begin(),
-            b"serial number" => self.set(|certificate| certificate.serial = hex(&quoted(value))),
+            b"serial number" => self.set(|certificate| certificate.serial = hex(quoted_bytes(value))),
             b"not before" => copy(|certificate| &mut certificate.not_before),
             b"not  after" | b"not after" => copy(|certificate| &mut certificate.not_after),
             b"issuer" => {
@@ -227,7 +227,7 @@ impl Certificates {
     }
 
     fn key_identifier(&mut self, row: &[u8]) {
-        let Some(bytes) = dump_row(row) else { return };
+        let Some(row) = DumpRow::of(row) else { return };
         let within = self.within;
         self.set(|certificate| {
             let key = match within {
@@ -236,7 +236,7 @@ impl Certificates {
             };
             let key = key.get_or_insert_default();
             if key.len() < 128 {
-                key.push_str(&bytes);
+                key.push_str(row.digits());
             }
         });
     }
@@ -250,24 +250,33 @@ impl Certificates {
     }
 }
 
-/// The value of `: "value",`.
+/// The value of `: "value",` as text.
 pub(super) fn quoted(value: &[u8]) -> Cow<'_, str> {
+    text(quoted_bytes(value))
+}
+
+/// The value of `: "value",`.
+pub(super) fn quoted_bytes(value: &[u8]) -> &[u8] {
     let value = value.trim_ascii_start();
     let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
     let value = value.strip_suffix(b",").unwrap_or(value);
     let inner = value.strip_prefix(b"\"");
-    text(inner.map_or(value, |inner| inner.strip_suffix(b"\"").unwrap_or(inner)))
+    inner.map_or(value, |inner| inner.strip_suffix(b"\"").unwrap_or(inner))
 }
 
 /// The digits of a hex text in lower case, without separators and leading zeros.
-pub(super) fn hex(text: &str) -> String {
-    let digits = hex_digits(text.as_bytes());
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digits = hex_digits(bytes);
     digits.trim_start_matches('0').to_owned()
 }
 
 /// The hex digits among these bytes in lower case; more than a random or a serial number has are cut.
 pub(super) fn hex_digits(bytes: &[u8]) -> String {
-    let mut digits = [0; 128];
+    const LIMIT: usize = 128;
+    if bytes.len() <= LIMIT && bytes.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit()) {
+        return text(bytes).to_ascii_lowercase();
+    }
+    let mut digits = [0; LIMIT];
     let mut length = 0;
     for byte in bytes {
         // Without a branch: where blanks stand in between, half of its guesses would be wrong.
@@ -282,7 +291,7 @@ pub(super) fn hex_digits(bytes: &[u8]) -> String {
 fn legacy_serial(text: &str) -> String {
     let digits = text.trim_end().trim_end_matches(']');
     if digits.starts_with(' ') || digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return hex(text);
+        return hex(text.as_bytes());
     }
     let mut number: Vec<u8> = Vec::new();
     for digit in digits.bytes().take(64) {
@@ -303,34 +312,51 @@ fn legacy_serial(text: &str) -> String {
 }
 
 /// The bytes of a row `0010: A2 2A DB 58      .*.X`, in lower-case hex.
-fn dump_row(line: &[u8]) -> Option<String> {
-    let (offset, rest) = line.split_at_checked(6)?;
-    if !offset.ends_with(b": ") || !offset[..4].iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut bytes = String::with_capacity(32);
-    let mut rest = rest;
-    while bytes.len() < 32 {
-        // Three blanks stand in the middle of a row; more mean that the characters follow.
-        let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
-        let whole = match (bytes.len(), blanks) {
-            (0, _) => blanks == 0,
-            (16, _) => blanks <= 3,
-            _ => blanks == 1,
-        };
-        let Some([first, second, after @ ..]) = rest.get(blanks..).filter(|_| whole) else {
-            break;
-        };
-        if !first.is_ascii_hexdigit() || !second.is_ascii_hexdigit() || after.first().is_some_and(|next| *next != b' ')
-        {
-            break;
+struct DumpRow {
+    digits: [u8; 32],
+    length: usize,
+}
+
+impl DumpRow {
+    fn of(line: &[u8]) -> Option<Self> {
+        let (offset, rest) = line.split_at_checked(6)?;
+        if !offset.ends_with(b": ") || !offset[..4].iter().all(u8::is_ascii_hexdigit) {
+            return None;
         }
-        for digit in [first, second] {
-            bytes.push(char::from(digit.to_ascii_lowercase()));
+        let mut row = Self {
+            digits: [0; 32],
+            length: 0,
+        };
+        let mut rest = rest;
+        while row.length < row.digits.len() {
+            // Three blanks stand in the middle of a row; more mean that the characters follow.
+            let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+            let whole = match (row.length, blanks) {
+                (0, _) => blanks == 0,
+                (16, _) => blanks <= 3,
+                _ => blanks == 1,
+            };
+            let Some([first, second, after @ ..]) = rest.get(blanks..).filter(|_| whole) else {
+                break;
+            };
+            if !first.is_ascii_hexdigit()
+                || !second.is_ascii_hexdigit()
+                || after.first().is_some_and(|next| *next != b' ')
+            {
+                break;
+            }
+            for digit in [first, second] {
+                row.digits[row.length] = digit.to_ascii_lowercase();
+                row.length += 1;
+            }
+            rest = after;
         }
-        rest = after;
+        (row.length > 0).then_some(row)
     }
-    (!bytes.is_empty()).then_some(bytes)
+
+    fn digits(&self) -> &str {
+        std::str::from_utf8(&self.digits[..self.length]).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -397,8 +423,9 @@ mod tests {
 
     #[test]
     fn characters_of_a_dump_are_not_bytes() {
-        assert_eq!(dump_row(b"0010: A2 2A DB 58      .*.X").as_deref(), Some("a22adb58"));
-        assert_eq!(dump_row(b"0040: F4 ").as_deref(), Some("f4"));
-        assert_eq!(dump_row(b"DNSName: x"), None);
+        let digits = |line: &[u8]| DumpRow::of(line).map(|row| row.digits().to_owned());
+        assert_eq!(digits(b"0010: A2 2A DB 58      .*.X").as_deref(), Some("a22adb58"));
+        assert_eq!(digits(b"0040: F4 ").as_deref(), Some("f4"));
+        assert_eq!(digits(b"DNSName: x"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::certificate::{hex_digits, quoted};
+use super::certificate::{hex_digits, quoted, quoted_bytes};
 use super::text::{text, without_indent};
 use super::{ClientHello, Names, ServerHello};
 
@@ -47,7 +47,7 @@ impl Hello {
                 true
             }
             Some(b'[') if self.extension == Extension::ApplicationProtocols => {
-                self.client.application_protocols = names(&text(line));
+                self.client.application_protocols = names(line);
                 true
             }
             _ => false,
@@ -64,17 +64,17 @@ impl Hello {
             b"client version" => self.client.version = quoted(value).into_owned(),
             b"server version" => self.server.version = quoted(value).into_owned(),
             b"selected version" => {
-                if let Some(version) = names(&text(value)).iter().last() {
+                if let Some(version) = names(value).iter().last() {
                     version.clone_into(&mut self.server.version);
                 }
             }
-            b"random" => self.client.random = hex_digits(value),
+            b"random" => self.client.random = hex_digits(quoted_bytes(value)),
             b"session id" => {
-                self.client.session_id = hex_digits(value);
+                self.client.session_id = hex_digits(quoted_bytes(value));
                 self.client.session_id.clone_into(&mut self.server.session_id);
             }
             b"cipher suites" => {
-                self.client.cipher_suites = Names::of(&quoted(value));
+                self.client.cipher_suites = Names::of(quoted_bytes(value));
                 return true;
             }
             b"cipher suite" => {
@@ -84,17 +84,17 @@ impl Hello {
             // The list of groups is called "versions" up to 17 and in 25 still; later "named groups".
             b"versions" | b"named groups" => match self.extension {
                 Extension::SupportedVersions => {
-                    self.client.versions = names(&text(value));
+                    self.client.versions = names(value);
                     return true;
                 }
                 Extension::SupportedGroups => {
-                    self.client.groups = names(&text(value));
+                    self.client.groups = names(value);
                     return true;
                 }
                 _ => {}
             },
             b"signature schemes" if self.extension == Extension::SignatureAlgorithms => {
-                self.client.signature_algorithms = names(&text(value));
+                self.client.signature_algorithms = names(value);
             }
             _ => {}
         }
@@ -116,9 +116,8 @@ fn extension(key: &[u8]) -> Option<Extension> {
 }
 
 /// The names of a value `: [A(0x1302), B],`.
-fn names(value: &str) -> Names {
-    let value = value.trim_start().trim_start_matches(':').trim_end();
-    Names::of(value.strip_suffix(',').unwrap_or(value))
+fn names(value: &[u8]) -> Names {
+    Names::of(quoted_bytes(value))
 }
 
 /// A name without the number in parentheses behind it.

@@ -491,7 +491,7 @@ impl Legacy {
                 return true;
             }
             if let Some((_, serial)) = lossy(field).split_once("Serial number: 0x") {
-                certificate.serial = super::certificate::hex(serial);
+                certificate.serial = super::certificate::hex(serial.as_bytes());
                 return true;
             }
         }

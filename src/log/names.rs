@@ -1,10 +1,13 @@
 //! Lists of names as a log prints them.
 
+use memchr::memchr;
+
 /// A list of names in one piece of memory: a hello lists some fifty cipher suites, and hardly any is ever looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// The names, each followed by a comma or the end; what else the log prints stands between.
-    text: String,
+    /// The names, each followed by a comma or the end; what else the log prints stands between. Not yet text: that is found out
+    /// for those that are looked at.
+    bytes: Vec<u8>,
 }
 
 /// A longer text is cut: the longest list that JSSE prints, of some ninety cipher suites, has four thousand characters.
@@ -12,21 +15,27 @@ const LIMIT: usize = 8 * 1024;
 
 impl Names {
     /// The names of `[A(0x1302), B]`, in brackets or without.
-    pub(super) fn of(text: &str) -> Self {
-        let text = text.trim();
-        let text = text.strip_prefix('[').unwrap_or(text);
-        let text = text.strip_suffix(']').unwrap_or(text);
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let bytes = bytes.trim_ascii();
+        let bytes = bytes.strip_prefix(b"[").unwrap_or(bytes);
+        let bytes = bytes.strip_suffix(b"]").unwrap_or(bytes);
         Self {
-            text: text[..text.floor_char_boundary(LIMIT)].to_owned(),
+            bytes: bytes.get(..LIMIT).unwrap_or(bytes).to_owned(),
         }
     }
 
-    /// The names in their order, without the numbers in parentheses behind them.
+    /// The names in their order, without the numbers in parentheses behind them. What is no text is none.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let names = self.text.split(',');
+        let mut rest = Some(self.bytes.as_slice());
+        let names = std::iter::from_fn(move || {
+            let bytes = rest?;
+            let end = memchr(b',', bytes);
+            rest = end.map(|end| &bytes[end + 1..]);
+            Some(&bytes[..end.unwrap_or(bytes.len())])
+        });
         names
-            .map(|name| name.split('(').next().unwrap_or(name).trim_ascii())
-            .filter(|name| !name.is_empty())
+            .map(|name| name[..memchr(b'(', name).unwrap_or(name.len())].trim_ascii())
+            .filter_map(|name| std::str::from_utf8(name).ok().filter(|name| !name.is_empty()))
     }
 
     /// Whether there is none.
@@ -44,14 +53,14 @@ impl Names {
 
 impl<'a> FromIterator<&'a str> for Names {
     fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         for name in names {
-            if !text.is_empty() {
-                text.push(',');
+            if !bytes.is_empty() {
+                bytes.push(b',');
             }
-            text.push_str(name);
+            bytes.extend_from_slice(name.as_bytes());
         }
-        Self { text }
+        Self { bytes }
     }
 }
 
@@ -61,10 +70,10 @@ mod tests {
 
     #[test]
     fn names_without_their_numbers() {
-        let names = Names::of(" [TLS_AES_256_GCM_SHA384(0x1302), B , ,C(0x00FF)]");
+        let names = Names::of(b" [TLS_AES_256_GCM_SHA384(0x1302), B , ,C(0x00FF)]");
         assert_eq!(names.iter().collect::<Vec<_>>(), ["TLS_AES_256_GCM_SHA384", "B", "C"]);
         assert_eq!((names.len(), names.is_empty()), (3, false));
-        assert!(Names::of("[]").is_empty() && Names::default().is_empty());
+        assert!(Names::of(b"[]").is_empty() && Names::default().is_empty());
         assert_eq!(
             ["a", "b"].into_iter().collect::<Names>().iter().collect::<Vec<_>>(),
             ["a", "b"]

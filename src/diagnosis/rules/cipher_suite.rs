@@ -17,7 +17,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     }
     let offered = case.offered_suites();
     match case.peer_alert()? {
-        "handshake_failure" if case.narrowed() == [Narrowed::CipherSuites] => {
+        "handshake_failure" if case.narrowed == [Narrowed::CipherSuites] => {
             let certainty = if offered.len() <= FEW {
                 Certainty::Likely
             } else {

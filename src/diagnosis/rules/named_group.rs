@@ -13,17 +13,15 @@ const TEXTS: [&str; 6] = [
 ];
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
-    let groups: Vec<&str> = case
-        .handshake
-        .client_hello
-        .iter()
-        .flat_map(|hello| hello.groups.iter())
-        .collect();
-    if case.narrowed() == [Narrowed::Groups] {
+    let groups = || -> Vec<&str> {
+        let hello = case.handshake.client_hello.iter();
+        hello.flat_map(|hello| hello.groups.iter()).collect()
+    };
+    if case.narrowed == [Narrowed::Groups] {
         return Some(Diagnosis {
             cause: &NAMED_GROUP_MISMATCH,
             certainty: Certainty::Likely,
-            summary: format!("{} does not have {}, the only key exchange group that this client offers", case.peer(), listed(&groups)),
+            summary: format!("{} does not have {}, the only key exchange group that this client offers", case.peer(), listed(&groups())),
             explanation: "The server answered the ClientHello with handshake_failure and chose nothing. Of what this client offers, the key \
                           exchange groups alone have been cut down (jdk.tls.namedGroups). What remains besides: a server name that it does not \
                           serve, or a server without a usable key."
@@ -35,6 +33,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
         return None;
     }
     let text = TEXTS.iter().find(|text| case.says(text))?;
+    let groups = groups();
     let offered = if groups.is_empty() {
         String::new()
     } else {

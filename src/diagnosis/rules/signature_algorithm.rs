@@ -12,7 +12,7 @@ const TEXTS: [&str; 5] = [
 ];
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
-    if case.narrowed() == [Narrowed::SignatureAlgorithms] {
+    if case.narrowed == [Narrowed::SignatureAlgorithms] {
         return Some(Diagnosis {
             cause: &SIGNATURE_ALGORITHM_MISMATCH,
             certainty: Certainty::Likely,

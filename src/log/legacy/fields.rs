@@ -14,10 +14,10 @@ pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
         hello.session_id = bytes_hex(id);
     } else if let Some(suites) = text.strip_prefix("Cipher Suites: ") {
         hello.cipher_suites = if suites.contains(UNKNOWN_TLS13) {
-            let suites = Names::of(suites);
+            let suites = Names::of(suites.as_bytes());
             suites.iter().map(|suite| tls13_suite(suite).unwrap_or(suite)).collect()
         } else {
-            Names::of(suites)
+            Names::of(suites.as_bytes())
         };
         return true;
     } else if let Some(extension) = text.strip_prefix("Extension ") {
@@ -29,11 +29,11 @@ pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
             hello.server_name = host.map(|host| host.split([',', ']']).next().unwrap_or(host).trim().to_owned());
             return true;
         } else if let Some(groups) = extension.strip_prefix("elliptic_curves, curve names: ") {
-            hello.groups = Names::of(groups.trim_matches(['{', '}']));
+            hello.groups = Names::of(groups.trim_matches(['{', '}']).as_bytes());
         } else if let Some(schemes) = extension.strip_prefix("signature_algorithms, signature_algorithms: ") {
-            hello.signature_algorithms = Names::of(schemes);
+            hello.signature_algorithms = Names::of(schemes.as_bytes());
         } else if let Some(names) = extension.strip_prefix("application_layer_protocol_negotiation, protocol names: ") {
-            hello.application_protocols = Names::of(&names.replace("][", ","));
+            hello.application_protocols = Names::of(names.replace("][", ",").as_bytes());
             return true;
         }
     } else if let Some(versions) = text.strip_prefix("Unsupported extension type_43, data: ") {

@@ -56,14 +56,14 @@ impl Failure {
         self.says_any(&TRANSPORT)
     }
 
-    /// How much it says about the cause: a second record replaces the first only if it says more.
-    pub(super) fn weight(&self) -> u8 {
+    /// How much it says about the cause.
+    pub(super) fn weight(&self) -> Weight {
         if self.message.is_empty() && self.thrown.chain.is_empty() {
-            0
+            Weight::Nothing
         } else if self.is_transport() {
-            1
+            Weight::Transport
         } else {
-            2
+            Weight::Reason
         }
     }
 
@@ -71,6 +71,17 @@ impl Failure {
         let thrown = self.thrown.chain.iter().map(|link| link.message.as_str());
         std::iter::once(self.message.as_str()).chain(thrown)
     }
+}
+
+/// How much a failure says about its cause: a second record replaces the first only if it says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// That there is one.
+    Nothing,
+    /// That the connection broke.
+    Transport,
+    /// Why.
+    Reason,
 }
 
 /// Which pairs of bytes a failure's messages hold, roughly: many texts are looked for in the same few messages, and hardly any

@@ -70,7 +70,7 @@ impl DerefMut for Followed {
 fn bit(origin: &Origin) -> u64 {
     let last = |text: &str| text.as_bytes().last().copied().unwrap_or_default();
     let (id, name) = (last(&origin.thread_id), last(&origin.thread));
-    1 << ((id ^ name.wrapping_mul(5) ^ (origin.thread.len() as u8)) & 63)
+    1 << ((id ^ name.wrapping_mul(5)) & 63)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! threads, and one event loop serves many connections. So an event goes to the handshake on its thread that can take it,
 //! the session id deciding where there is one, and to another thread's only where its own has none.
 
+use super::failure::Weight;
 use super::followed::Followed;
 use super::{Entry, Failure, Handshake, Knowledge, Outcome, Side, Topic};
 use crate::log::{Alert, AlertLevel, Event, Kind, Line, Origin, Sender, Thrown};
@@ -432,9 +433,10 @@ impl Tracker {
         self.touch(index, origin);
         let handshake = &mut self.followed[index];
         handshake.side = side_told(&failure).or(handshake.side);
-        let known = handshake.failure.as_ref();
-        let says_more = known.is_none_or(|known| {
-            failure.weight() > known.weight() || (failure.weight() == known.weight() && known.thrown.chain.is_empty())
+        let weight = failure.weight();
+        let says_more = handshake.failure.as_ref().is_none_or(|known| {
+            let known_weight = known.weight();
+            weight > known_weight || (weight == known_weight && known.thrown.chain.is_empty())
         });
         if says_more {
             let alert = handshake.failure.take().and_then(|known| known.alert);
@@ -442,7 +444,7 @@ impl Tracker {
                 alert: failure.alert.or(alert),
                 ..failure
             };
-            handshake.broken = failure.is_transport();
+            handshake.broken = weight == Weight::Transport;
             handshake.failure = Some(failure);
             handshake.keep(Topic::Failure, lines);
         }

@@ -25,23 +25,23 @@ impl Followed {
         }
     }
 
-    /// Whether the thread of a record is one of its threads.
-    pub(super) fn runs_on(&self, origin: &Origin) -> bool {
-        self.threads & bit(origin) != 0
+    /// Whether this is one of its threads.
+    pub(super) fn runs_on(&self, thread: Wanted<'_>) -> bool {
+        self.threads & thread.bit != 0
             && self
                 .handshake
                 .threads
                 .iter()
-                .any(|thread| thread.id == origin.thread_id && thread.name == origin.thread)
+                .any(|known| known.id == thread.id && known.name == thread.name)
     }
 
-    /// The thread of a record becomes one of its threads, if there is room.
-    pub(super) fn adopt(&mut self, origin: &Origin) {
-        if !self.runs_on(origin) && self.handshake.threads.len() < KEPT_THREADS {
-            self.threads |= bit(origin);
+    /// This becomes one of its threads, if there is room.
+    pub(super) fn adopt(&mut self, thread: Wanted<'_>) {
+        if !self.runs_on(thread) && self.handshake.threads.len() < KEPT_THREADS {
+            self.threads |= thread.bit;
             self.handshake.threads.push(Thread {
-                id: origin.thread_id.clone(),
-                name: origin.thread.clone(),
+                id: thread.id.to_owned(),
+                name: thread.name.to_owned(),
             });
         }
     }
@@ -66,11 +66,29 @@ impl DerefMut for Followed {
     }
 }
 
-/// A thread's bit: the threads of a pool differ in their last digits.
-fn bit(origin: &Origin) -> u64 {
-    let last = |text: &str| text.as_bytes().last().copied().unwrap_or_default();
-    let (id, name) = (last(&origin.thread_id), last(&origin.thread));
-    1 << ((id ^ name.wrapping_mul(5)) & 63)
+/// The thread of a record, to be looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    id: &'a str,
+    name: &'a str,
+    bit: u64,
+}
+
+impl<'a> Wanted<'a> {
+    /// The thread that printed a record.
+    pub(super) fn of(origin: &'a Origin) -> Self {
+        Self::named(&origin.thread_id, &origin.thread)
+    }
+
+    fn named(id: &'a str, name: &'a str) -> Self {
+        // The threads of a pool differ in their last digits.
+        let last = |text: &str| text.as_bytes().last().copied().unwrap_or_default();
+        Self {
+            id,
+            name,
+            bit: 1 << ((last(id) ^ last(name).wrapping_mul(5)) & 63),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -79,22 +97,18 @@ mod tests {
 
     #[test]
     fn a_handshake_runs_on_the_threads_that_it_has_adopted() {
-        let on = |id: &str, name: &str| Origin {
-            thread_id: id.into(),
-            thread: name.into(),
-            ..Origin::default()
-        };
+        let on = Wanted::named;
         let mut followed = Followed::new(None);
-        assert!(!followed.runs_on(&on("", "")));
-        followed.adopt(&on("0A", "worker-1"));
-        followed.adopt(&on("0A", "worker-1"));
-        followed.adopt(&on("0B", ""));
+        assert!(!followed.runs_on(on("", "")));
+        followed.adopt(on("0A", "worker-1"));
+        followed.adopt(on("0A", "worker-1"));
+        followed.adopt(on("0B", ""));
         assert_eq!(followed.threads.count_ones(), 2);
         assert_eq!(followed.handshake.threads.len(), 2);
-        assert!(followed.runs_on(&on("0A", "worker-1")) && followed.runs_on(&on("0B", "")));
-        assert!(!followed.runs_on(&on("0B", "worker-1")) && !followed.runs_on(&on("0A", "worker-2")));
+        assert!(followed.runs_on(on("0A", "worker-1")) && followed.runs_on(on("0B", "")));
+        assert!(!followed.runs_on(on("0B", "worker-1")) && !followed.runs_on(on("0A", "worker-2")));
         for number in 0..100 {
-            followed.adopt(&on("0C", &format!("worker-{number}")));
+            followed.adopt(on("0C", &format!("worker-{number}")));
         }
         assert_eq!(followed.handshake.threads.len(), KEPT_THREADS);
     }

@@ -5,7 +5,7 @@
 //! the session id deciding where there is one, and to another thread's only where its own has none.
 
 use super::failure::Weight;
-use super::followed::Followed;
+use super::followed::{Followed, Wanted};
 use super::{Entry, Failure, Handshake, Knowledge, Outcome, Side, Topic};
 use crate::log::{Alert, AlertLevel, Event, Kind, Line, Origin, Sender, Thrown};
 
@@ -162,6 +162,7 @@ impl Tracker {
 
     /// The handshake of a ClientHello: a new one, unless it answers a HelloRetryRequest.
     fn hello(&mut self, side: Side, retry: bool, random: &str, origin: &Origin) -> usize {
+        let thread = Wanted::of(origin);
         let continued = self.followed.iter().rposition(|handshake| {
             handshake.side == Some(side)
                 && handshake.outcome == Outcome::Open
@@ -170,7 +171,7 @@ impl Tracker {
                     .client_hello
                     .as_ref()
                     .is_some_and(|hello| hello.random == random && !random.is_empty())
-                    || (retry && handshake.runs_on(origin)))
+                    || (retry && handshake.runs_on(thread)))
         });
         if let Some(index) = continued {
             self.touch(index, origin);
@@ -178,7 +179,7 @@ impl Tracker {
         }
         // What ended on this thread is settled now: nothing that follows belongs to it.
         let over = self.followed.extract_if(.., |handshake| {
-            handshake.runs_on(origin) && handshake.outcome != Outcome::Open && handshake.side == Some(side)
+            handshake.runs_on(thread) && handshake.outcome != Outcome::Open && handshake.side == Some(side)
         });
         self.settled.extend(over);
         self.begin(Some(side), origin)
@@ -214,7 +215,7 @@ impl Tracker {
             handshake.ended.clone_from(&origin.time);
         }
         if adopts {
-            handshake.adopt(origin);
+            handshake.adopt(Wanted::of(origin));
         }
     }
 
@@ -297,11 +298,9 @@ impl Tracker {
             kind,
             Kind::ServerHello { .. } | Kind::Certificates { .. } | Kind::CertificateRequest { .. }
         );
-        let known = self
-            .followed
-            .iter()
-            .any(|handshake| handshake.runs_on(origin) && !is_answer_to_another(handshake, kind));
-        (telling && !known).then(|| self.begin(side_of(kind), origin))
+        let thread = Wanted::of(origin);
+        let known = |handshake: &Followed| handshake.runs_on(thread) && !is_answer_to_another(handshake, kind);
+        (telling && !self.followed.iter().any(known)).then(|| self.begin(side_of(kind), origin))
     }
 
     /// The handshake that takes a message.
@@ -324,7 +323,8 @@ impl Tracker {
                 return echoed;
             }
         }
-        let here = |handshake: &Followed| handshake.runs_on(origin) && fits(handshake);
+        let thread = Wanted::of(origin);
+        let here = |handshake: &Followed| handshake.runs_on(thread) && fits(handshake);
         let latest = |found: &mut dyn Iterator<Item = (usize, &Followed)>| {
             found
                 .max_by_key(|(_, handshake)| handshake.active)
@@ -357,11 +357,12 @@ impl Tracker {
 
     /// The handshake that was active last on this thread, if it is so far.
     fn here(&self, origin: &Origin, outcome: Outcome) -> Option<usize> {
+        let thread = Wanted::of(origin);
         let here = self
             .followed
             .iter()
             .enumerate()
-            .filter(|(_, handshake)| handshake.runs_on(origin));
+            .filter(|(_, handshake)| handshake.runs_on(thread));
         let (index, handshake) = here.max_by_key(|(_, handshake)| handshake.active)?;
         (handshake.outcome == outcome).then_some(index)
     }
@@ -457,10 +458,11 @@ impl Tracker {
     fn fails_at_once(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
         // A client would have shown its ClientHello first.
         let waited = failure.received || failure.is_transport() || is_not_tls(failure);
+        let thread = Wanted::of(origin);
         let on_thread = self
             .followed
             .iter()
-            .filter(|handshake| handshake.runs_on(origin))
+            .filter(|handshake| handshake.runs_on(thread))
             .max_by_key(|handshake| handshake.active);
         let free = on_thread.is_none_or(|handshake| handshake.outcome == Outcome::Failed);
         if !free || !(waited || failure.says("No appropriate protocol")) {
@@ -487,8 +489,9 @@ impl Tracker {
         if bare(failure) {
             return self.here(origin, Outcome::Failed);
         }
+        let thread = Wanted::of(origin);
         let waits = |handshake: &Followed| {
-            handshake.runs_on(origin)
+            handshake.runs_on(thread)
                 && handshake.outcome == Outcome::Failed
                 && handshake
                     .failure
@@ -550,7 +553,8 @@ impl Tracker {
                 .max_by_key(|(_, handshake)| handshake.active)
                 .map(|(index, _)| index)
         };
-        let here = |handshake: &Followed| handshake.runs_on(origin);
+        let thread = Wanted::of(origin);
+        let here = |handshake: &Followed| handshake.runs_on(thread);
         if let Some(index) = latest(&|handshake| here(handshake) && handshake.outcome == Outcome::Open) {
             return Some(index);
         }

@@ -97,7 +97,9 @@ mod tests {
 
     #[test]
     fn a_handshake_runs_on_the_threads_that_it_has_adopted() {
-        let on = Wanted::named;
+        fn on<'a>(id: &'a str, name: &'a str) -> Wanted<'a> {
+            Wanted::named(id, name)
+        }
         let mut followed = Followed::new(None);
         assert!(!followed.runs_on(on("", "")));
         followed.adopt(on("0A", "worker-1"));

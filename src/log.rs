@@ -17,6 +17,7 @@ mod modern;
 pub(crate) mod moment;
 mod names;
 mod payload;
+mod prefix;
 mod reader;
 mod signs;
 mod system_logger;

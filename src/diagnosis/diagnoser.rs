@@ -48,8 +48,8 @@ struct Group {
     key: (&'static str, Option<Side>, Peer, String),
     first: Box<Handshake>,
     surer: Option<Box<Handshake>>,
-    /// Of the surest, when it was settled.
-    certainty: Certainty,
+    /// Of the surest: how certain it was when it was settled, and that it cannot have been mistaken for another.
+    surest: (Certainty, bool),
     count: u64,
     /// Handshakes need not end in the order in which they began.
     first_seen: Option<String>,
@@ -301,7 +301,7 @@ impl Diagnoser {
 
     fn group(&mut self, handshake: Box<Handshake>) {
         let diagnosis = rules::diagnose(&handshake, self.tracker.knowledge());
-        let certainty = diagnosis.certainty;
+        let sure = (diagnosis.certainty, !handshake.uncertain);
         let key = (diagnosis.cause.id, handshake.side, peer(&handshake), diagnosis.summary);
         let thread = handshake.threads.first().map(|thread| thread.name.clone());
         if let Some(journal) = &mut self.journal {
@@ -326,8 +326,8 @@ impl Diagnoser {
             {
                 group.threads.push(thread);
             }
-            if certainty > group.certainty {
-                (group.surer, group.certainty) = (Some(handshake), certainty);
+            if sure > group.surest {
+                (group.surer, group.surest) = (Some(handshake), sure);
             }
             return;
         }
@@ -341,7 +341,7 @@ impl Diagnoser {
             randoms: random(&handshake).into_iter().collect(),
             first: handshake,
             surer: None,
-            certainty,
+            surest: sure,
             count: 1,
             first_seen,
             last_seen,

@@ -4,6 +4,7 @@ use memchr::{memchr, memchr_iter, memmem};
 
 use super::json::Json;
 use super::modern::LOGGER;
+use super::prefix::Prefixes;
 use super::signs::{Sign, Signs};
 use super::{expand, system_logger};
 
@@ -11,8 +12,6 @@ use super::{expand, system_logger};
 const DEPTH: usize = 4;
 /// A prefix longer than this is not one.
 const PREFIX_LIMIT: usize = 200;
-/// Prefixes that are remembered.
-const LEARNED: usize = 4;
 /// A line whose end a runtime has not delivered yet is cut here.
 const PARTIAL_LIMIT: usize = 64 * 1024;
 /// Beginnings of lines of the legacy layouts that nothing else prints.
@@ -23,14 +22,13 @@ const LEGACY: [&[u8]; 4] = [
     b"*** Certificate chain",
 ];
 
-/// What stands before such a beginning is no prefix but a line of these layouts that another thread has broken off.
-const BROKEN_OFF: [&[u8]; 6] = [b"***", b"%%", b"RandomCookie:", b"verify_data:", b"Session ID:", b"00"];
-
 /// Takes the carriers off the lines of one source.
 #[derive(Debug, Default)]
 pub(super) struct Carrier {
     partial: Vec<u8>,
-    learned: Vec<Vec<u8>>,
+    prefixes: Prefixes,
+    /// A record has begun.
+    begun: bool,
     colours: Vec<u8>,
 }
 
@@ -38,6 +36,7 @@ impl Carrier {
     /// Calls back with each line that this one carries: none while a runtime holds back its end.
     pub(super) fn strip(&mut self, line: &[u8], signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
         if line.starts_with(LOGGER) && !signs.may_hold(Sign::Escape) {
+            self.begun = true;
             carried(line, signs);
         } else if signs.find(Sign::Escape, line).is_some() {
             let mut plain = std::mem::take(&mut self.colours);
@@ -52,7 +51,7 @@ impl Carrier {
 
     /// Whether no prefix has been learned.
     pub(super) fn knows_no_prefix(&self) -> bool {
-        self.learned.is_empty()
+        self.prefixes.is_empty()
     }
 
     fn strip_known(&mut self, mut line: &[u8], signs: Signs, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
@@ -78,10 +77,7 @@ impl Carrier {
                     let Some(json) = Json::read(line) else { break };
                     return self.json(&json, depth, carried);
                 }
-                Some(b'I') if line.starts_with(b"ISSERVER||") => {
-                    line = line.get(10..).unwrap_or_default();
-                    line = line.strip_prefix(b" ").unwrap_or(line);
-                }
+                Some(b'I') if line.starts_with(b"ISSERVER||") => line = line.get(10..).unwrap_or_default(),
                 Some(b'A'..=b'Z' | b'j' | b'm') => match service_wrapper(line) {
                     Some(rest) => line = rest,
                     None => break,
@@ -89,7 +85,10 @@ impl Carrier {
                 _ => break,
             }
         }
-        self.strip_learned(line, signs, carried);
+        match embedded_json(line) {
+            Some(json) if depth > 0 => self.json(&json, depth, carried),
+            _ => self.strip_learned(line, signs, carried),
+        }
     }
 
     fn json(&mut self, json: &Json<'_>, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
@@ -119,31 +118,20 @@ impl Carrier {
         self.partial.clear();
     }
 
-    /// Prefixes of any form: what stood before a record's header stands before its payload, but for its digits.
     fn strip_learned(&mut self, line: &[u8], signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
-        if let Some(at) = start(line, signs) {
-            if at > 0 {
-                self.learn(&line[..at]);
+        match start(line, signs) {
+            Some(at) => {
+                self.begun = true;
+                carried(&self.prefixes.begin(line, at), signs);
             }
-            return carried(&line[at..], signs);
+            None if !self.begun => {
+                self.begun = line.starts_with(b"***") || LEGACY.iter().any(|start| line.starts_with(start));
+                // The log may be indented: that shows only where its first record begins.
+                carried(line.trim_ascii_start(), signs);
+            }
+            None if self.prefixes.is_empty() => carried(line, signs),
+            None => carried(&self.prefixes.strip(line), signs),
         }
-        let rest = self.learned.iter().find_map(|prefix| after(line, prefix));
-        carried(rest.unwrap_or(line), signs);
-    }
-
-    fn learn(&mut self, prefix: &[u8]) {
-        let ends_well = matches!(prefix.last(), Some(b' ' | b'|' | b':' | b']' | b'\t' | b'>'));
-        let broken_off = BROKEN_OFF.iter().any(|start| prefix.starts_with(start));
-        if !ends_well || broken_off || prefix.trim_ascii().is_empty() {
-            return;
-        }
-        if self.learned.iter().any(|known| after(prefix, known) == Some(&[])) {
-            return;
-        }
-        if self.learned.len() == LEARNED {
-            self.learned.remove(0);
-        }
-        self.learned.push(prefix.to_owned());
     }
 }
 
@@ -179,10 +167,7 @@ fn legacy_start(line: &[u8], signs: Signs) -> Option<usize> {
     if !signs.may_hold(Sign::Stars) && !signs.may_hold(Sign::Adding) {
         return None;
     }
-    if !matches!(
-        line.first(),
-        Some(b'[' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'<' | b'/' | b'#')
-    ) {
+    if line.first() == Some(&b'*') {
         return None;
     }
     let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
@@ -192,27 +177,15 @@ fn legacy_start(line: &[u8], signs: Signs) -> Option<usize> {
         .filter(|at| *at > 0)
 }
 
-/// The line behind a prefix of this form: digits match digits, all else itself; blanks at its end may be lost.
-fn after<'a>(line: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
-    let (mut at, mut known) = (0, 0);
-    while known < prefix.len() {
-        let Some(byte) = line.get(at) else {
-            return prefix[known..].trim_ascii().is_empty().then_some(&[]);
-        };
-        if prefix[known].is_ascii_digit() {
-            if !byte.is_ascii_digit() {
-                return None;
-            }
-            known += prefix[known..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-            at += line[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        } else if *byte == prefix[known] {
-            known += 1;
-            at += 1;
-        } else {
-            return None;
-        }
+/// An object behind what a shipper writes before it: `TIME TAG: {"log": …}` of Fluentd, `[0] TAG: [[TIME, {}], {"log": …}]` of
+/// Fluent Bit.
+fn embedded_json(line: &[u8]) -> Option<Json<'_>> {
+    let object = line.strip_suffix(b"]").unwrap_or(line);
+    if object.last() != Some(&b'}') {
+        return None;
     }
-    line.get(at..)
+    let at = memmem::find(object, b" {\"").or_else(|| memmem::find(object, b"\t{\""))?;
+    Json::read(&object[at + 1..])
 }
 
 /// `kubectl logs --prefix`: `[pod/NAME/CONTAINER] TEXT`.
@@ -343,7 +316,10 @@ mod tests {
     use super::*;
 
     fn carried(lines: &[&str]) -> Vec<String> {
-        let mut carrier = Carrier::default();
+        let mut carrier = Carrier {
+            begun: true,
+            ..Carrier::default()
+        };
         let mut found = Vec::new();
         for line in lines {
             carrier.strip(line.as_bytes(), Signs::UNKNOWN, &mut |text, _| {

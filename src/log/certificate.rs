@@ -48,10 +48,11 @@ impl Certificate {
     }
 
     /// Whether `other` can have signed this certificate: names chain, and key identifiers do not contradict
-    /// (RFC 5280 §4.2.1.1).
+    /// (RFC 5280 §4.2.1.1). Names that the log has lost chain with none.
     #[must_use]
     pub fn is_issued_by(&self, other: &Certificate) -> bool {
-        self.issuer == other.subject
+        !self.issuer.is_empty()
+            && self.issuer == other.subject
             && match (&self.authority_key, &other.subject_key) {
                 (Some(wanted), Some(found)) => wanted == found,
                 _ => true,

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 /// Docker writes a longer line in pieces of this size (`defaultBufSize` of its `copier.go`).
 const PIECE: usize = 16 * 1024;
 /// Names of the text, those that stand for the whole of it first.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 12] = [
     "log",
     "message",
     "msg",
@@ -17,6 +17,10 @@ const NAMES: [&str; 8] = [
     "short_message",
     "line",
     "textPayload",
+    "@message",
+    "_raw",
+    "event",
+    "body",
 ];
 
 /// What a line carries.
@@ -49,16 +53,17 @@ impl<'a> Json<'a> {
 
 #[derive(Default)]
 struct Fields<'a> {
-    /// The text and the place of its name in [`NAMES`].
+    /// The text and its rank: the place of its name in [`NAMES`], behind all those if it is in an object within.
     message: Option<(usize, Cow<'a, str>)>,
     stream: bool,
     /// The tag of the CRI, as Fluent Bit's parsers name it.
     tag: Option<Cow<'a, str>>,
 }
 
-/// A text, or anything else.
+/// A text, an object with the text that is in it, or anything else.
 enum Value<'a> {
     Text(Cow<'a, str>),
+    Object(Option<(usize, Cow<'a, str>)>),
     Other,
 }
 
@@ -80,20 +85,21 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut fields = Fields::default();
         while let Some(Value::Text(key)) = map.next_key::<Value<'de>>()? {
+            fields.stream |= key == "stream";
             let name = NAMES.iter().position(|name| *name == key);
-            if let Some(name) = name {
-                if let Value::Text(text) = map.next_value()?
-                    && fields.message.as_ref().is_none_or(|(known, _)| name < *known)
-                {
-                    fields.message = Some((name, text));
-                }
-            } else if key == "logtag" || key == "_p" {
-                if let Value::Text(tag) = map.next_value()? {
+            let found = match (map.next_value()?, name) {
+                (Value::Text(text), Some(name)) => Some((name, text)),
+                (Value::Text(tag), None) if key == "logtag" || key == "_p" => {
                     fields.tag = Some(tag);
+                    None
                 }
-            } else {
-                map.next_value::<IgnoredAny>()?;
-                fields.stream |= key == "stream";
+                (Value::Object(within), _) => within.map(|(name, text)| (NAMES.len() + name, text)),
+                _ => None,
+            };
+            if let Some((rank, text)) = found
+                && fields.message.as_ref().is_none_or(|(known, _)| rank < *known)
+            {
+                fields.message = Some((rank, text));
             }
         }
         Ok(fields)
@@ -143,9 +149,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Other)
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+        FieldsVisitor.visit_map(map).map(|fields| Value::Object(fields.message))
     }
 
     fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut sequence: S) -> Result<Self::Value, S::Error> {
@@ -169,6 +174,11 @@ mod tests {
             message(r#"{"short_message":"a","full_message":"a\nb"}"#).as_deref(),
             Some("a\nb")
         );
+        assert_eq!(
+            message(r#"{"preview":false,"result":{"_raw":"a","log":{"message":"b"}}}"#).as_deref(),
+            Some("a")
+        );
+        assert_eq!(message(r#"{"event":{"id":1},"message":"a"}"#).as_deref(), Some("a"));
         assert_eq!(message(r#"{"level":"x"}"#), None);
         assert_eq!(message(r#"{"log":"x""#), None);
         assert_eq!(message(r#"{"message":null}"#), None);

@@ -339,7 +339,7 @@ impl Legacy {
 
     /// A line `THREAD, WHAT`.
     fn threaded(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
-        if line.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'0')) || is_row(line) {
+        if line.first().is_none_or(|byte| matches!(byte, b' ' | b'\t')) || is_row(line) {
             return false;
         }
         let Some((thread, what)) = split_thread(line) else {

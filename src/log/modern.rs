@@ -128,6 +128,7 @@ fn is_time(bytes: &[u8]) -> bool {
 
 /// What a message announces.
 pub(super) fn message(message: &[u8]) -> Message {
+    let message = message.trim_ascii_end();
     // Most messages begin with one of these and decide nothing.
     if message.starts_with(b"Ignore") || message.starts_with(b"Unavailable") || message.starts_with(b"Unsupported") {
         return Message::Ignored;
@@ -158,9 +159,9 @@ pub(super) fn message(message: &[u8]) -> Message {
         b"SunX509: skip default keystore"
         | b"Failed to load default trust managers"
         | b"Failed to load default key managers"
-        | b"default context init failed: " => Message::ContextFailed,
+        | b"default context init failed:" => Message::ContextFailed,
         b"Closing inbound of SSLEngine" => Message::Simple(Kind::InboundClosed),
-        b"Resuming session: " | b"Resuming session:" => Message::Simple(Kind::Resumed),
+        b"Resuming session:" => Message::Simple(Kind::Resumed),
         b"No available client authentication scheme"
         | b"No available client certificate"
         | b"No available client private key"

@@ -123,7 +123,7 @@ impl Parser {
     /// Any other line; whether it can only be one of the open record is known.
     fn outer_line(&mut self, line: &[u8], signs: Signs, within: bool, emit: &mut dyn FnMut(Event)) {
         let Self { carrier, layouts } = self;
-        if within && layouts.payload_line(line, emit) {
+        if within && layouts.payload_line(line.trim_ascii_end(), emit) {
             return;
         }
         carrier.strip(line, signs, &mut |text, signs| layouts.text(text, signs, emit));
@@ -132,6 +132,8 @@ impl Parser {
 
 impl Layouts {
     fn text(&mut self, text: &[u8], signs: Signs, emit: &mut dyn FnMut(Event)) {
+        // Terminals and editors pad lines.
+        let text = text.trim_ascii_end();
         if !self.half.is_empty() {
             let mut whole = std::mem::take(&mut self.half);
             whole.push(b' ');

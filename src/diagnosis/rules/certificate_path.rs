@@ -39,6 +39,10 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     if top.is_self_signed() {
         return Some(rejected_root(case, chain, leaf, top));
     }
+    if top.issuer.is_empty() {
+        // The log has lost lines of it.
+        return Some(without_chain(case));
+    }
     Some(incomplete(case, chain, leaf, top))
 }
 
@@ -229,7 +233,7 @@ fn without_chain(case: &Case<'_>) -> Diagnosis {
         cause: &UNTRUSTED_ISSUER,
         certainty: Certainty::Likely,
         summary: format!("this JVM found no way from the certificate of {} to an anchor that it trusts", case.peer()),
-        explanation: "The log does not show the chain, so MissingIntermediate and SelfSignedCertificate look the same; the option \
+        explanation: "The log does not show the whole chain, so MissingIntermediate and SelfSignedCertificate look the same; the option \
                       ssl,handshake prints it."
             .to_owned(),
         topics: TOPICS,
@@ -298,6 +302,21 @@ mod tests {
                     .iter()
                     .any(|line| line.text.contains("CN=Example CA G2"))
         );
+    }
+
+    #[test]
+    fn a_chain_of_which_lines_are_lost() {
+        let whole = failed(&[Link::new("CN=bank.example", "CN=Sub"), Link::new("CN=other", "")]);
+        let lost: String = whole
+            .split_inclusive('\n')
+            .filter(|line| !line.contains("CN=Sub") && !line.contains("CN=other"))
+            .collect();
+        let finding = only(&lost);
+        assert_eq!(
+            (finding.cause.as_str(), finding.certainty),
+            ("UntrustedIssuer", Certainty::Likely)
+        );
+        assert!(!format!("{}{}", finding.summary, finding.explanation).contains("\"\""));
     }
 
     #[test]

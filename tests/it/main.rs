@@ -6,6 +6,7 @@ mod clones;
 mod crd;
 mod crd_rules;
 mod diagnose_command;
+mod diagnosis_carriers;
 mod diagnosis_laws;
 mod diagnosis_logs;
 mod docs;

@@ -1,5 +1,7 @@
 //! What carries a line: container runtimes, kubectl, service wrappers, loggers. Stripped line by line, detected, nested.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::json::Json;
@@ -47,6 +49,11 @@ impl Carrier {
         } else {
             self.strip_known(line, signs, DEPTH, carried);
         }
+    }
+
+    /// A record has begun: how far the log is indented would have shown.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
     }
 
     /// Whether no prefix has been learned.
@@ -122,7 +129,7 @@ impl Carrier {
         match start(line, signs) {
             Some(at) => {
                 self.begun = true;
-                carried(&self.prefixes.begin(line, at), signs);
+                hand_over(&self.prefixes.begin(line, at), signs, carried);
             }
             None if !self.begun => {
                 self.begun = line.starts_with(b"***") || LEGACY.iter().any(|start| line.starts_with(start));
@@ -130,9 +137,23 @@ impl Carrier {
                 carried(line.trim_ascii_start(), signs);
             }
             None if self.prefixes.is_empty() => carried(line, signs),
-            None => carried(&self.prefixes.strip(line), signs),
+            None => hand_over(&self.prefixes.strip(line), signs, carried),
         }
     }
+}
+
+/// Calls back with a text that is a part of a line with these signs, or what its escapes mean.
+fn hand_over(text: &Cow<'_, [u8]>, signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
+    match text {
+        Cow::Borrowed(text) => carried(text, signs),
+        Cow::Owned(text) => carried(text, Signs::UNKNOWN),
+    }
+}
+
+/// Whether a line begins as those within a record do, and as nothing does that carries another.
+#[inline]
+pub(super) fn is_bare(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b' ' | b'\t' | b'"' | b')' | b'}'))
 }
 
 /// Where in a line that nothing known carries a record begins.
@@ -181,7 +202,7 @@ fn legacy_start(line: &[u8], signs: Signs) -> Option<usize> {
 /// Fluent Bit.
 fn embedded_json(line: &[u8]) -> Option<Json<'_>> {
     let object = line.strip_suffix(b"]").unwrap_or(line);
-    if object.last() != Some(&b'}') {
+    if object.last() != Some(&b'}') || is_bare(line) {
         return None;
     }
     let at = memmem::find(object, b" {\"").or_else(|| memmem::find(object, b"\t{\""))?;

@@ -1,6 +1,6 @@
 //! The push parser: bytes in any split, events out.
 
-use super::carrier::Carrier;
+use super::carrier::{Carrier, is_bare};
 use super::encoding::Decoder;
 use super::expand::{Expand, Step};
 use super::legacy::Legacy;
@@ -58,6 +58,8 @@ struct Layouts {
     number: u64,
     records: u64,
     open: Option<Open>,
+    /// A record has ever been open.
+    opened: bool,
     /// A header of two lines has begun.
     two_lines: Option<Origin>,
     /// The first half of a header that a thread's name or a shipper broke in two.
@@ -113,8 +115,7 @@ impl Parser {
     fn line(&mut self, line: &[u8], signs: Signs, emit: &mut dyn FnMut(Event)) {
         self.layouts.number += 1;
         // Most lines of a debug log: they can carry nothing, so they go straight to the record that is open.
-        let bare = matches!(line.first(), Some(b' ' | b'\t' | b'"' | b')' | b'}'));
-        let within = bare && self.carrier.knows_no_prefix() && self.layouts.is_within_record(signs);
+        let within = is_bare(line) && self.carrier.knows_no_prefix() && self.layouts.is_within_record(signs);
         if !(within && self.layouts.inner_line(line)) {
             self.outer_line(line, signs, within, emit);
         }
@@ -125,6 +126,9 @@ impl Parser {
         let Self { carrier, layouts } = self;
         if within && layouts.payload_line(line.trim_ascii_end(), emit) {
             return;
+        }
+        if layouts.opened {
+            carrier.begin();
         }
         carrier.strip(line, signs, &mut |text, signs| layouts.text(text, signs, emit));
     }
@@ -162,6 +166,7 @@ impl Layouts {
                     }
                 };
                 let payload = Payload::begin(message, text, self.number);
+                self.opened = true;
                 self.open = Some(Open {
                     payload,
                     origin,
@@ -208,10 +213,7 @@ impl Layouts {
     /// Whether a line with these signs can only be one of the open record, if any.
     #[inline]
     fn is_within_record(&self, signs: Signs) -> bool {
-        self.open.is_some()
-            && self.half.is_empty()
-            && self.two_lines.is_none()
-            && !signs.may_hold_any(const { Signs::of(&[Sign::Escape, Sign::Logger, Sign::ClassName]) })
+        self.open.is_some() && self.half.is_empty() && self.two_lines.is_none() && signs == Signs::NONE
     }
 
     /// Takes a line of the open record that can neither close nor break it off; answers whether it is one.
@@ -273,6 +275,7 @@ impl Layouts {
         let origin = self.expand.take();
         let message = modern::message(message.as_bytes());
         let payload = Payload::begin(message, line, self.number);
+        self.opened = true;
         self.open = Some(Open {
             payload,
             origin,
@@ -293,6 +296,7 @@ impl Layouts {
             return;
         }
         let payload = Payload::begin(kind, text, self.number);
+        self.opened = true;
         self.open = Some(Open {
             payload,
             origin,

@@ -54,20 +54,8 @@ impl Signs {
     /// Nothing is known about the line.
     pub(super) const UNKNOWN: Self = Self(u8::MAX);
 
-    /// These signs.
-    pub(super) const fn of(signs: &[Sign]) -> Self {
-        let (mut all, mut index) = (0, 0);
-        while index < signs.len() {
-            all |= 1 << signs[index] as u8;
-            index += 1;
-        }
-        Self(all)
-    }
-
-    /// Whether the line may hold any of these signs.
-    pub(super) fn may_hold_any(self, signs: Self) -> bool {
-        self.0 & signs.0 != 0
-    }
+    /// The line holds none.
+    pub(super) const NONE: Self = Self(0);
 
     /// Whether the line may hold this sign.
     pub(super) fn may_hold(self, sign: Sign) -> bool {

@@ -12,6 +12,8 @@ use wildmatch::WildMatch;
 
 use crate::diagnosis_logs::report;
 
+mod pieces;
+
 /// What one end of a fault must show.
 struct Truth {
     fault: String,

@@ -129,7 +129,7 @@ impl Carrier {
         match start(line, signs) {
             Some(at) => {
                 self.begun = true;
-                hand_over(&self.prefixes.begin(line, at), signs, carried);
+                hand_over(self.prefixes.begin(line, at), signs, carried);
             }
             None if !self.begun => {
                 self.begun = line.starts_with(b"***") || LEGACY.iter().any(|start| line.starts_with(start));
@@ -137,16 +137,16 @@ impl Carrier {
                 carried(line.trim_ascii_start(), signs);
             }
             None if self.prefixes.is_empty() => carried(line, signs),
-            None => hand_over(&self.prefixes.strip(line), signs, carried),
+            None => hand_over(self.prefixes.strip(line), signs, carried),
         }
     }
 }
 
 /// Calls back with a text that is a part of a line with these signs, or what its escapes mean.
-fn hand_over(text: &Cow<'_, [u8]>, signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
+fn hand_over(text: Cow<'_, [u8]>, signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
     match text {
         Cow::Borrowed(text) => carried(text, signs),
-        Cow::Owned(text) => carried(text, Signs::UNKNOWN),
+        Cow::Owned(text) => carried(&text, Signs::UNKNOWN),
     }
 }
 

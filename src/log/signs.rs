@@ -23,7 +23,7 @@ pub(super) enum Sign {
 /// The first signs are marked by one byte or two, and rarely by chance; the others are searched for.
 const MARKED: usize = 3;
 const ESCAPE: u8 = 0x1b;
-const STAR: u8 = b'*';
+const STARS: [u8; 2] = *b"**";
 /// In the logger's name.
 const NAME: [u8; 2] = *b"x.";
 const COUNT: usize = 5;
@@ -120,7 +120,8 @@ impl Marks {
             let bytes = u8x16::new(block[at..][..16].try_into().unwrap_or_default());
             let next = u8x16::new(block[at + 1..][..16].try_into().unwrap_or_default());
             let is = |bytes: u8x16, byte: u8| bytes.simd_eq(u8x16::splat(byte));
-            let marks = is(bytes, ESCAPE) | is(bytes, STAR) | (is(bytes, NAME[0]) & is(next, NAME[1]));
+            let pair = |pair: [u8; 2]| is(bytes, pair[0]) & is(next, pair[1]);
+            let marks = is(bytes, ESCAPE) | pair(STARS) | pair(NAME);
             line_ends |= u64::from(is(bytes, b'\n').to_bitmask()) << (16 * part);
             signs |= u64::from(marks.to_bitmask()) << (16 * part);
         }
@@ -134,7 +135,7 @@ fn marked(block: &[u8], mut bits: u64) -> u8 {
     while bits != 0 {
         signs |= match block[bits.trailing_zeros() as usize] {
             ESCAPE => 1 << Sign::Escape as u8,
-            STAR => 1 << Sign::Stars as u8,
+            b'*' => 1 << Sign::Stars as u8,
             _ => 1 << Sign::Logger as u8,
         };
         bits &= bits - 1;

@@ -37,15 +37,15 @@ pub(super) struct Carrier {
 impl Carrier {
     /// Calls back with each line that this one carries: none while a runtime holds back its end.
     pub(super) fn strip(&mut self, line: &[u8], signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
-        if line.starts_with(LOGGER) && !signs.may_hold(Sign::Escape) {
-            self.begun = true;
-            carried(line, signs);
-        } else if signs.find(Sign::Escape, line).is_some() {
+        if signs.find(Sign::Escape, line).is_some() {
             let mut plain = std::mem::take(&mut self.colours);
             plain.clear();
             without_colours(line, &mut plain);
             self.strip_known(&plain, Signs::UNKNOWN, DEPTH, carried);
             self.colours = plain;
+        } else if line.starts_with(LOGGER) {
+            self.begun = true;
+            carried(line, signs);
         } else {
             self.strip_known(line, signs, DEPTH, carried);
         }
@@ -383,6 +383,13 @@ mod tests {
                 "b"
             ]
         );
+    }
+
+    #[test]
+    fn a_header_carries_nothing_else() {
+        let header = r#"javax.net.ssl|DEBUG|10|main|2026-11-23 14:54:54.556 GMT|X.java:1|was {"log":"x"}"#;
+        assert_eq!(carried(&[header]), [header]);
+        assert_eq!(carried(&[r#"was {"log":"x"}"#]), ["x"]);
     }
 
     #[test]

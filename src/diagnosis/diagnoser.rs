@@ -86,6 +86,16 @@ impl Diagnoser {
         }
     }
 
+    /// Another one for the same source, of which nothing has been read.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        if self.journal.is_some() {
+            Self::with_journal(self.source.clone())
+        } else {
+            Self::new(self.source.clone())
+        }
+    }
+
     /// Takes the next bytes, in any split.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Self {

@@ -19,7 +19,7 @@ use crate::operator::observe::pods::container_status;
 
 /// A stream of a running container that brings nothing for this long is opened anew.
 const SILENCE: Duration = Duration::from_mins(5);
-/// How long the pod's status may call a container running that has ended.
+/// How long the pod's status may be behind the kubelet: call a container running that has ended, or not know of its next life.
 const STATUS_LAG: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(10);
@@ -46,6 +46,8 @@ pub struct State {
     pub gaps: u64,
     /// How many of them the metrics have.
     counted_gaps: u64,
+    /// How many there were before reading began.
+    first_gaps: u64,
     memory: Memory,
     cutter: Cutter,
     /// How reading keeps up with writing.
@@ -63,11 +65,27 @@ impl State {
             diagnoser,
             gaps: missed + known_gaps,
             counted_gaps: known_gaps,
+            first_gaps: missed + known_gaps,
             memory: Memory::default(),
             cutter: Cutter::default(),
             pace: Pace::default(),
             has_ended: false,
         }
+    }
+
+    /// The same life, of which nothing has been read.
+    fn anew(&self) -> Self {
+        Self {
+            counted_gaps: self.counted_gaps,
+            ..Self::new(self.diagnoser.anew(), &self.pod, self.first_gaps, 0)
+        }
+    }
+
+    /// Before a stream is opened: from when on it is to begin, or `None` at the start of the log.
+    fn resume(&mut self) -> Option<Timestamp> {
+        self.cutter.reset();
+        self.pace.begin();
+        self.memory.resume()
     }
 
     /// Whether nothing more will come.
@@ -124,6 +142,8 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.namespace);
     let mut retry = FIRST_RETRY;
     let mut was_opened = false;
+    // Whether what was read is of this life: the status that said so may have been late.
+    let mut is_certain = false;
     let count_gaps = CountGaps {
         state: &state,
         metrics: &shared.metrics,
@@ -153,32 +173,29 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                 continue;
             }
         };
-        let since_time = {
-            let mut state = lock(&state);
-            state.cutter.reset();
-            state.pace.begin();
-            state.memory.resume()
-        };
+        let again = (previous && !is_certain).then(|| Mutex::new(lock(&state).anew()));
+        let target = again.as_ref().unwrap_or(&state);
         let parameters = LogParams {
             container: Some(shared.container.clone()),
             follow,
             previous,
             timestamps: true,
-            since_time,
+            since_time: lock(target).resume(),
             ..LogParams::default()
         };
-        let lines = lock(&state).diagnoser.lines();
+        let last = lock(target).memory.last();
         if std::mem::replace(&mut was_opened, true) {
             shared.metrics.reconnects.inc();
         }
         match pods.log_stream(&life.pod, &parameters).await {
             Ok(stream) => {
                 shared.note_unreadable(None);
-                let end = read(stream, &shared, &state, async || {
-                    let later = self::now(&pods, &life, &shared.container).await?;
-                    Ok((later == Now::Previous) == previous && later != Now::Gone)
-                })
-                .await;
+                let owner = Owner::new(&pods, &life, &shared.container, previous);
+                let end = read(stream, &shared, target, &mut is_certain, owner).await;
+                if let (Some(again), Ok(End::Closed)) = (again, &end) {
+                    is_certain = true;
+                    *lock(&state) = again.into_inner().unwrap_or_else(PoisonError::into_inner);
+                }
                 closed = match end {
                     Ok(End::Closed) => Some(Instant::now()),
                     // Nothing of this life was in it.
@@ -187,6 +204,10 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                 };
                 match end {
                     Ok(End::Limit) => break,
+                    // What was the rest of an ended life's log may have been the beginning of the next one's.
+                    Ok(End::Closed) if !follow && !is_certain && lock(&state).memory.last() != last => {
+                        tokio::time::sleep(STATUS_LAG).await;
+                    }
                     Ok(End::Closed) if !follow => break,
                     Ok(End::Closed) => {}
                     Ok(End::Silent) => tracing::debug!(pod = life.pod, "log stream brings nothing"),
@@ -210,7 +231,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             }
         }
         // A stream that brings nothing and closes is opened ever more slowly.
-        if lock(&state).diagnoser.lines() > lines {
+        if lock(&state).memory.last() != last {
             retry = FIRST_RETRY;
         }
         pause(&mut retry).await;
@@ -228,7 +249,7 @@ struct CountGaps<'a> {
 impl CountGaps<'_> {
     fn count(&self) {
         let mut state = lock(self.state);
-        self.metrics.gaps.inc_by(state.gaps - state.counted_gaps);
+        self.metrics.gaps.inc_by(state.gaps.saturating_sub(state.counted_gaps));
         state.counted_gaps = state.gaps;
     }
 }
@@ -253,29 +274,70 @@ async fn pause(retry: &mut Duration) {
     *retry = (*retry * 2).min(LAST_RETRY);
 }
 
-/// Reads to the end of a stream. Nothing of it counts before `is_ours`, asked when its first bytes are there, has said that
-/// it belongs to the life that it was opened for: a request names a pod and no life. Lines that were written before the
-/// stream was opened are not lost, for it begins at the start of the log, or before the last line that was read.
+/// The life that a stream was opened for.
+struct Owner<'a> {
+    pods: &'a Api<Pod>,
+    life: &'a Life,
+    container: &'a str,
+    /// It was opened for the log of the life before the current one.
+    previous: bool,
+}
+
+impl<'a> Owner<'a> {
+    fn new(pods: &'a Api<Pod>, life: &'a Life, container: &'a str, previous: bool) -> Self {
+        Self {
+            pods,
+            life,
+            container,
+            previous,
+        }
+    }
+
+    /// Whether the pod's status still has the life where the stream looked for it.
+    async fn is_still_there(&self) -> std::io::Result<bool> {
+        let now = now(self.pods, self.life, self.container).await;
+        let now = now.map_err(std::io::Error::other)?;
+        Ok((now == Now::Previous) == self.previous && now != Now::Gone)
+    }
+}
+
+/// Reads to the end of a stream. Nothing of it counts before its `owner`, asked when its first bytes are there, has said that
+/// it belongs to the life that it was opened for: a request names a pod and no life. That is asked once more when the status
+/// can no longer be behind, and is certain then. Lines that were written before the stream was opened are not lost, for it
+/// begins at the start of the log, or before the last line that was read.
 async fn read(
     stream: impl AsyncBufRead,
     shared: &Shared,
     state: &Mutex<State>,
-    is_ours: impl AsyncFnOnce() -> kube::Result<bool>,
+    is_certain: &mut bool,
+    owner: Owner<'_>,
 ) -> std::io::Result<End> {
     let mut stream = std::pin::pin!(stream);
     let mut buffer = vec![0; 32 * 1024];
-    let mut is_ours = Some(is_ours);
+    let ask_again = Instant::now() + STATUS_LAG;
+    let mut is_first = true;
+    let mut silent = Instant::now() + SILENCE;
     loop {
-        let Ok(read) = tokio::time::timeout(SILENCE, stream.read(&mut buffer)).await else {
-            return Ok(End::Silent);
+        let wait = if *is_certain { silent } else { silent.min(ask_again) };
+        let read = tokio::time::timeout_at(wait, stream.read(&mut buffer)).await;
+        if !*is_certain && Instant::now() >= ask_again {
+            if !owner.is_still_there().await? {
+                return Ok(End::NotOurs);
+            }
+            *is_certain = true;
+        }
+        let Ok(read) = read else {
+            if Instant::now() >= silent {
+                return Ok(End::Silent);
+            }
+            continue;
         };
+        silent = Instant::now() + SILENCE;
         let bytes = &buffer[..read?];
         if bytes.is_empty() {
             return Ok(End::Closed);
         }
-        if let Some(is_ours) = is_ours.take()
-            && !is_ours().await.map_err(std::io::Error::other)?
-        {
+        if std::mem::take(&mut is_first) && !owner.is_still_there().await? {
             return Ok(End::NotOurs);
         }
         if !shared.take(bytes.len()) {
@@ -383,15 +445,18 @@ mod tests {
         );
     }
 
-    /// Follows the log of a container that the API server calls what `states` say, one after the other, and that is gone
-    /// then. Its log can be read once and ends then; afterwards the API server answers with `refusal`. Returns the gaps,
-    /// and how many of them are counted.
-    async fn gaps_of(states: Vec<serde_json::Value>, refusal: u16) -> (u64, u64) {
-        let (states, logs) = (
-            Mutex::new(states.into_iter()),
-            Mutex::new(Some("2026-11-25T10:00:00Z a\n")),
-        );
-        let server = Arc::new((states, logs));
+    /// Follows the first life of a container of which the API server says what `looks` say, one after the other: how often it
+    /// was restarted, and its state. It is gone then. Its log, or with `previous` the one before it, can be read once each and
+    /// ends then; afterwards the API server answers with `refusal`.
+    async fn followed(
+        looks: Vec<(i32, serde_json::Value)>,
+        [current, previous]: [&'static str; 2],
+        refusal: u16,
+    ) -> (Arc<Shared>, Arc<Mutex<State>>) {
+        let server = Arc::new((
+            Mutex::new(looks.into_iter()),
+            Mutex::new([Some(current), Some(previous)]),
+        ));
         let service = tower::service_fn(move |request: Request<Body>| {
             let failure = |code: u16| {
                 let reason = if code == 404 { "NotFound" } else { "Other" };
@@ -401,16 +466,20 @@ mod tests {
                 )
             };
             let (code, body) = if request.uri().path().ends_with("/log") {
-                let text = server.1.lock().expect("no panic").take();
+                let is_previous = request
+                    .uri()
+                    .query()
+                    .is_some_and(|query| query.contains("previous=true"));
+                let text = server.1.lock().expect("no panic")[usize::from(is_previous)].take();
                 text.map_or_else(|| failure(refusal), |text| (200, text.to_owned()))
             } else {
-                let state = server.0.lock().expect("no panic").next();
-                let pod = |state| {
-                    let container = json!({"name": "main", "restartCount": 0, "state": state, "image": "", "imageID": "",
+                let look = server.0.lock().expect("no panic").next();
+                let pod = |(restarts, state)| {
+                    let container = json!({"name": "main", "restartCount": restarts, "state": state, "image": "", "imageID": "",
                         "ready": true});
                     json!({"metadata": {"name": "orders", "uid": "u"}, "status": {"containerStatuses": [container]}})
                 };
-                state.map_or_else(|| failure(404), |state| (200, pod(state).to_string()))
+                look.map_or_else(|| failure(404), |look| (200, pod(look).to_string()))
             };
             let response = Response::builder().status(code).body(Body::from(body.into_bytes()));
             std::future::ready(Ok::<_, Infallible>(response.expect("a response")))
@@ -433,9 +502,39 @@ mod tests {
         };
         let state = Arc::new(Mutex::new(State::new(Diagnoser::new("orders"), "orders", 1, 2)));
         follow(shared.clone(), life, state.clone()).await;
+        (shared, state)
+    }
+
+    const LINE: &str = "2026-11-25T10:00:00Z a\n";
+
+    /// The gaps of a container that is never restarted and has such states, and how many of them are counted.
+    async fn gaps_of(states: Vec<serde_json::Value>, refusal: u16) -> (u64, u64) {
+        let looks = states.into_iter().map(|state| (0, state)).collect();
+        let (shared, state) = followed(looks, [LINE, ""], refusal).await;
         assert_eq!(lock(&state).diagnoser.lines(), 1);
         let gaps = lock(&state).gaps - 3;
         (gaps, shared.metrics.gaps.get() - 1)
+    }
+
+    /// The kubelet serves the next life's log already, and the status is behind.
+    #[tokio::test(start_paused = true)]
+    async fn the_log_of_the_next_life_is_not_taken_for_this_one() {
+        let running = |restarts: i32| (restarts, json!({"running": {}}));
+        let ended = || (0, json!({"terminated": {"exitCode": 1}}));
+        let lines = async |looks: Vec<(i32, serde_json::Value)>| {
+            let previous = "2026-11-25T09:59:58Z first\n2026-11-25T09:59:58Z last\n";
+            let (_, state) = followed(looks, [LINE, previous], 400).await;
+            let state = lock(&state);
+            (state.diagnoser.lines(), state.gaps - 3)
+        };
+        let then_restarted = |looks: &[(i32, serde_json::Value)]| [looks, &vec![running(1); 4]].concat();
+        assert_eq!(lines(then_restarted(&[running(0), running(0)])).await, (2, 0));
+        assert_eq!(lines(then_restarted(&[ended(), ended()])).await, (2, 0));
+        assert_eq!(
+            lines(then_restarted(&[running(0), running(1)])).await,
+            (2, 0),
+            "seen at once"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,11 +23,14 @@ pub(super) struct Input {
     pub(super) compressed: bool,
 }
 
+/// Bytes read to tell what a source holds: few are needed, but the kernel copies a file's pages much faster from their beginning.
+const PAGE: usize = 4096;
+
 /// Looks at the first bytes of a source.
 pub(super) fn open(mut source: impl Read + 'static) -> io::Result<Input> {
-    let mut first = [0; 4];
+    let mut first = [0; PAGE];
     let mut length = 0;
-    while length < first.len() {
+    while length < ZSTANDARD.len() {
         match source.read(&mut first[length..]) {
             Ok(0) => break,
             Ok(more) => length += more,

@@ -23,8 +23,9 @@ pub(super) struct Input {
     pub(super) compressed: bool,
 }
 
-/// Bytes read to tell what a source holds: few are needed, but the kernel copies a file's pages much faster from their beginning.
-const PAGE: usize = 4096;
+/// Bytes read to tell what a source holds. Four are enough, but set every later read askew to the file's pages, and copying those
+/// would take twice as long.
+pub(super) const PAGE: usize = 4096;
 
 /// Looks at the first bytes of a source.
 pub(super) fn open(mut source: impl Read + 'static) -> io::Result<Input> {

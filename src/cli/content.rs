@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use super::clues::Clues;
-use super::compressed;
+use super::compressed::{self, PAGE};
 use super::progress::Progress;
 use super::sources::{Source, name};
 use crate::diagnosis::Diagnoser;
@@ -75,9 +75,12 @@ impl Content {
         let size = opened.metadata().ok().map(|metadata| metadata.len());
         let mut input = compressed::open(opened)?;
         let mut progress = Progress::of(size.filter(|_| !input.compressed));
-        let mut chunk = vec![0; CHUNK];
+        // The kernel copies a page fastest to the beginning of another.
+        let mut pages = vec![0; CHUNK + PAGE];
+        let aligned = pages.as_ptr().align_offset(PAGE).min(PAGE);
+        let chunk = &mut pages[aligned..][..CHUNK];
         loop {
-            match input.content.read(&mut chunk) {
+            match input.content.read(chunk) {
                 Ok(0) => return Ok(()),
                 Ok(read) => {
                     self.take(&chunk[..read]);

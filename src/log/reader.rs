@@ -224,7 +224,7 @@ impl Layouts {
             && line.first() != Some(&b')')
             && self.number - open.origin.line <= RECORD_LIMIT;
         if inner {
-            open.payload.line(line, self.number);
+            open.payload.line(line.trim_ascii_end(), self.number);
         }
         inner
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::{Certificate, ClientHello, Line, Names, ServerHello};
 
-pub use failure::{Failure, Said};
+pub use failure::Failure;
 pub use knowledge::Knowledge;
 pub use tracker::Tracker;
 pub use transcript::{Entry, Step};

@@ -28,7 +28,7 @@ mod weak_algorithm;
 
 use super::catalogue::Cause;
 use super::report::Certainty;
-use crate::handshake::{Failure, Handshake, Knowledge, Said, Side, Topic};
+use crate::handshake::{Failure, Handshake, Knowledge, Side, Topic};
 
 /// What a rule answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,6 @@ struct Case<'a> {
     handshake: &'a Handshake,
     failure: &'a Failure,
     knowledge: &'a Knowledge,
-    said: Said,
     narrowed: Vec<Narrowed>,
 }
 
@@ -95,7 +94,6 @@ pub(super) fn diagnose(handshake: &Handshake, knowledge: &Knowledge) -> Diagnosi
         handshake,
         failure,
         knowledge,
-        said: Said::by(failure),
         narrowed: Vec::new(),
     };
     case.narrowed = case.lists_cut_down();
@@ -115,7 +113,7 @@ pub(super) fn diagnose(handshake: &Handshake, knowledge: &Knowledge) -> Diagnosi
 impl Case<'_> {
     /// Whether this end's decision, or the exception beneath it, holds this text.
     fn says(&self, text: &str) -> bool {
-        self.said.may_hold(text) && self.failure.says(text)
+        self.failure.says(text)
     }
 
     /// The alert that the peer sent.
@@ -124,7 +122,7 @@ impl Case<'_> {
             self.failure
                 .alert
                 .as_deref()
-                .or_else(|| self.failure.message.strip_prefix("Received fatal alert: "))
+                .or_else(|| self.failure.message().strip_prefix("Received fatal alert: "))
                 .unwrap_or("unknown")
         })
     }

@@ -9,13 +9,39 @@ pub struct Failure {
     pub alert: Option<String>,
     /// The peer sent the alert.
     pub received: bool,
-    /// The text of the record.
-    pub message: String,
-    /// The throwable beneath it.
-    pub thrown: Thrown,
+    pub(super) message: String,
+    pub(super) thrown: Thrown,
+    pub(super) pairs: Pairs,
 }
 
 impl Failure {
+    /// By the text of its record and the throwable beneath it, without an alert.
+    #[must_use]
+    pub fn new(message: String, thrown: Thrown) -> Self {
+        let mut failure = Self {
+            message,
+            thrown,
+            ..Self::default()
+        };
+        failure.pairs = failure
+            .messages()
+            .flat_map(|message| message.as_bytes().windows(2))
+            .collect();
+        failure
+    }
+
+    /// The text of the record; may be empty.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The throwable beneath it.
+    #[must_use]
+    pub fn thrown(&self) -> &Thrown {
+        &self.thrown
+    }
+
     /// Whether the record or any exception beneath it holds this text.
     #[must_use]
     pub fn says(&self, text: &str) -> bool {
@@ -25,14 +51,14 @@ impl Failure {
     /// The first message, of the record or the chain of exceptions, that holds this text.
     #[must_use]
     pub fn saying(&self, text: &str) -> Option<&str> {
-        self.messages().find(|message| holds(message, text))
+        let mut candidates = self.messages().filter(|_| self.pairs.may_hold(text));
+        candidates.find(|message| holds(message, text))
     }
 
     /// Whether it says any of these texts.
     #[must_use]
     pub fn says_any(&self, texts: &[&str]) -> bool {
-        let said = Said::by(self);
-        texts.iter().any(|text| said.may_hold(text) && self.says(text))
+        texts.iter().any(|text| self.says(text))
     }
 
     /// Whether the connection broke, rather than one end deciding.
@@ -84,32 +110,29 @@ pub(super) enum Weight {
     Reason,
 }
 
-/// Which pairs of bytes a failure's messages hold, roughly: many texts are looked for in the same few messages, and hardly any
-/// is there.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Said([u64; 4]);
+/// Which pairs of bytes a failure's messages hold, roughly: hundreds of texts are looked for in the same few messages, and hardly
+/// any is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Pairs([u64; 4]);
 
-impl Said {
-    /// By all messages of a failure.
-    #[must_use]
-    pub fn by(failure: &Failure) -> Self {
-        let mut said = Self::default();
-        for message in failure.messages() {
-            for pair in message.as_bytes().windows(2) {
-                let (word, bit) = place(pair);
-                said.0[word] |= bit;
-            }
-        }
-        said
-    }
-
+impl Pairs {
     /// Whether a message may hold this text; if not, none does.
-    #[must_use]
-    pub fn may_hold(&self, text: &str) -> bool {
+    fn may_hold(self, text: &str) -> bool {
         text.as_bytes().windows(2).all(|pair| {
             let (word, bit) = place(pair);
             self.0[word] & bit != 0
         })
+    }
+}
+
+impl<'a> FromIterator<&'a [u8]> for Pairs {
+    fn from_iter<T: IntoIterator<Item = &'a [u8]>>(pairs: T) -> Self {
+        let mut held = Self::default();
+        for pair in pairs {
+            let (word, bit) = place(pair);
+            held.0[word] |= bit;
+        }
+        held
     }
 }
 
@@ -129,15 +152,11 @@ mod tests {
             class: "java.net.SocketException".into(),
             message: message.into(),
         };
-        let failure = Failure {
-            message: "Couldn't kickstart handshaking".into(),
-            thrown: Thrown {
-                chain: vec![link("é"), link("Connection reset by peer")],
-                ..Thrown::default()
-            },
-            ..Failure::default()
+        let thrown = Thrown {
+            chain: vec![link("é"), link("Connection reset by peer")],
+            ..Thrown::default()
         };
-        let said = Said::by(&failure);
+        let failure = Failure::new("Couldn't kickstart handshaking".into(), thrown);
         for text in [
             "Couldn't kickstart handshaking",
             "Connection reset",
@@ -146,12 +165,12 @@ mod tests {
             "p",
             "",
         ] {
-            assert!(said.may_hold(text) && failure.says(text), "{text}");
+            assert!(failure.says(text), "{text}");
         }
         for text in ["Broken pipe", "Connection resets", "handshakingé", "rp"] {
             assert!(!failure.says(text), "{text}");
         }
-        assert!(!said.may_hold("Broken pipe") && failure.is_transport());
+        assert!(!failure.pairs.may_hold("Broken pipe") && failure.is_transport());
         assert_eq!(failure.saying("peer"), Some("Connection reset by peer"));
     }
 }

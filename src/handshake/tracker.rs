@@ -85,16 +85,12 @@ impl Tracker {
                 let peers = peers_alert(&message).or_else(|| unencrypted_alert(&thrown));
                 let received = peers.is_some();
                 let alert = peers.map_or(alert, str::to_owned);
-                self.fail(
-                    Failure {
-                        alert: Some(alert),
-                        received,
-                        message,
-                        thrown: *thrown,
-                    },
-                    &origin,
-                    lines,
-                )
+                let failure = Failure {
+                    alert: Some(alert),
+                    received,
+                    ..Failure::new(message, *thrown)
+                };
+                self.fail(failure, &origin, lines)
             }
             Kind::Exception(thrown) => self.exception(*thrown, &origin, lines),
             Kind::AlertReceived(Alert {
@@ -105,8 +101,7 @@ impl Tracker {
                 let failure = Failure {
                     alert: Some(description),
                     received: true,
-                    message,
-                    thrown: Thrown::default(),
+                    ..Failure::new(message, Thrown::default())
                 };
                 self.fail(failure, &origin, lines)
             }
@@ -133,8 +128,7 @@ impl Tracker {
         let failure = Failure {
             received: alert.is_some(),
             alert,
-            message,
-            thrown,
+            ..Failure::new(message, thrown)
         };
         self.fail(failure, origin, lines)
     }
@@ -372,10 +366,7 @@ impl Tracker {
         if self.here(origin, Outcome::Open).is_none() {
             return false;
         }
-        let failure = Failure {
-            message: "Connection or inbound has closed".to_owned(),
-            ..Failure::default()
-        };
+        let failure = Failure::new("Connection or inbound has closed".to_owned(), Thrown::default());
         self.fail(failure, origin, lines)
     }
 
@@ -392,11 +383,7 @@ impl Tracker {
         let message = thrown.message();
         let index = self.begin(None, origin);
         let handshake = &mut self.followed[index];
-        handshake.failure = Some(Failure {
-            message,
-            thrown,
-            ..Failure::default()
-        });
+        handshake.failure = Some(Failure::new(message, thrown));
         handshake.keep(Topic::Failure, lines);
         handshake.outcome = Outcome::Failed;
         true
@@ -408,12 +395,7 @@ impl Tracker {
             return false;
         };
         let message = thrown.message();
-        let failure = Failure {
-            alert: None,
-            received: false,
-            message,
-            thrown,
-        };
+        let failure = Failure::new(message, thrown);
         if !self.followed[index].undone_by(&failure) {
             return false;
         }
@@ -427,7 +409,7 @@ impl Tracker {
     }
 
     /// An error: ends the handshake on this thread, or is the first that is seen of one.
-    fn fail(&mut self, failure: Failure, origin: &Origin, lines: Vec<Line>) -> bool {
+    fn fail(&mut self, mut failure: Failure, origin: &Origin, lines: Vec<Line>) -> bool {
         let Some(index) = self.fails(&failure, origin) else {
             return false;
         };
@@ -441,10 +423,7 @@ impl Tracker {
         });
         if says_more {
             let alert = handshake.failure.take().and_then(|known| known.alert);
-            let failure = Failure {
-                alert: failure.alert.or(alert),
-                ..failure
-            };
+            failure.alert = failure.alert.or(alert);
             handshake.broken = weight == Weight::Transport;
             handshake.failure = Some(failure);
             handshake.keep(Topic::Failure, lines);

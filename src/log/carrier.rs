@@ -16,7 +16,7 @@ const DEPTH: usize = 4;
 const PREFIX_LIMIT: usize = 200;
 /// A line whose end a runtime has not delivered yet is cut here.
 const PARTIAL_LIMIT: usize = 64 * 1024;
-/// Beginnings of lines of the legacy layouts that nothing else prints.
+/// Beginnings of lines of the legacy layouts that nothing else prints, whatever stands before them.
 const LEGACY: [&[u8]; 4] = [
     b"*** ClientHello, ",
     b"*** ServerHello, ",
@@ -45,6 +45,7 @@ impl Carrier {
             self.colours = plain;
         } else if line.starts_with(LOGGER) {
             self.begun = true;
+            self.prefixes.begin_bare();
             carried(line, signs);
         } else {
             self.strip_known(line, signs, DEPTH, carried);
@@ -131,13 +132,14 @@ impl Carrier {
                 self.begun = true;
                 hand_over(self.prefixes.begin(line, at), signs, carried);
             }
-            None if !self.begun => {
-                self.begun = line.starts_with(b"***") || LEGACY.iter().any(|start| line.starts_with(start));
-                // The log may be indented: that shows only where its first record begins.
-                carried(line.trim_ascii_start(), signs);
-            }
+            // The log may be indented: that shows only where its first record begins.
+            None if !self.begun => carried(line.trim_ascii_start(), signs),
             None if self.prefixes.is_empty() => carried(line, signs),
-            None => hand_over(self.prefixes.strip(line), signs, carried),
+            None => {
+                if let Some(text) = self.prefixes.strip(line) {
+                    hand_over(text, signs, carried);
+                }
+            }
         }
     }
 }
@@ -146,7 +148,9 @@ impl Carrier {
 fn hand_over(text: Cow<'_, [u8]>, signs: Signs, carried: &mut dyn FnMut(&[u8], Signs)) {
     match text {
         Cow::Borrowed(text) => carried(text, signs),
-        Cow::Owned(text) => carried(&text, Signs::UNKNOWN),
+        Cow::Owned(text) => text
+            .split(|byte| *byte == b'\n')
+            .for_each(|line| carried(line, Signs::UNKNOWN)),
     }
 }
 
@@ -172,8 +176,8 @@ fn modern_start(line: &[u8], signs: Signs) -> Option<usize> {
         let at = from + found;
         match line.get(at + NAME) {
             Some(b'|') => return Some(at),
-            Some(b'"') => {
-                if let Some(field) = expand::start(line, at) {
+            Some(b'"' | b'\\') => {
+                if let Some(field) = expand::start(line, at..at + NAME) {
                     return Some(field);
                 }
             }
@@ -188,14 +192,11 @@ fn legacy_start(line: &[u8], signs: Signs) -> Option<usize> {
     if !signs.may_hold(Sign::Stars) && !signs.may_hold(Sign::Adding) {
         return None;
     }
-    if line.first() == Some(&b'*') {
-        return None;
+    if line.starts_with(b"***") {
+        return Some(0);
     }
     let head = line.get(..PREFIX_LIMIT).unwrap_or(line);
-    LEGACY
-        .iter()
-        .find_map(|start| memmem::find(head, start))
-        .filter(|at| *at > 0)
+    LEGACY.iter().find_map(|start| memmem::find(head, start))
 }
 
 /// An object behind what a shipper writes before it: `TIME TAG: {"log": …}` of Fluentd, `[0] TAG: [[TIME, {}], {"log": …}]` of

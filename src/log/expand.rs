@@ -1,5 +1,7 @@
 //! The `expand` form of the modern layout: one field a line, between braces of their own.
 
+use std::ops::Range;
+
 use memchr::{memchr, memmem};
 
 use super::Origin;
@@ -67,9 +69,17 @@ impl Expand {
     }
 }
 
+/// How a quote is written: in a cell of comma-separated values, in a string with escapes, and by the JVM.
+const QUOTES: [&[u8]; 3] = [b"\"\"", b"\\\"", b"\""];
+
 /// Where in a line the first field of a record begins, `  "logger"      : "javax.net.ssl",`, whose value is at this place.
-pub(super) fn start(line: &[u8], value: usize) -> Option<usize> {
-    let name = line[..value].strip_suffix(b"\"")?.trim_ascii_end().strip_suffix(b":")?;
-    let field = name.trim_ascii_end().strip_suffix(b"  \"logger\"")?;
+pub(super) fn start(line: &[u8], value: Range<usize>) -> Option<usize> {
+    let quote = QUOTES.into_iter().find(|quote| line[value.end..].starts_with(quote))?;
+    let name = line[..value.start]
+        .strip_suffix(quote)?
+        .trim_ascii_end()
+        .strip_suffix(b":")?;
+    let quoted = name.trim_ascii_end().strip_suffix(quote)?.strip_suffix(b"logger")?;
+    let field = quoted.strip_suffix(quote)?.strip_suffix(b"  ")?;
     Some(field.len())
 }

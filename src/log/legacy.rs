@@ -4,6 +4,7 @@
 //! sends stands before `T, WRITE: … Handshake`. Which end this is follows from the ClientHello.
 
 mod announced;
+pub(super) mod dump;
 mod fields;
 mod finishing;
 mod threaded;
@@ -11,7 +12,8 @@ mod threaded;
 use std::collections::VecDeque;
 
 use self::announced::Announced;
-use self::fields::{broken_off, client_hello, is_row, request, server_hello};
+use self::dump::{broken_off, is_row};
+use self::fields::{client_hello, request, server_hello};
 use self::finishing::Finishing;
 use self::threaded::{alert, alert_name, split_thread};
 use super::certificate::Certificates;

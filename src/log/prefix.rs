@@ -4,11 +4,16 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memmem};
 
+use super::legacy::dump::has_offset;
+
 /// Prefixes that are remembered.
 const LEARNED: usize = 4;
 
 /// What stands before such a beginning is no prefix but a line of the legacy layouts that another thread has broken off.
 const BROKEN_OFF: [&[u8]; 5] = [b"***", b"%%", b"RandomCookie:", b"verify_data:", b"Session ID:"];
+
+/// Before a line that a diff adds.
+const ADDED: &[u8] = b"+";
 
 /// A run of so many hex digits is a number: a time in TAI64N, the id of a trace.
 const HEX_NUMBER: usize = 8;
@@ -33,8 +38,10 @@ enum Enclosure {
     Angles,
     /// The last cell of a row of comma-separated values, in quotes if it has to be (RFC 4180 §2).
     Cell,
-    /// A string with escapes: `"message": "…"` of JSON on several lines, `msg="…"` of logfmt.
+    /// A string with escapes: `msg="…"` of logfmt.
     Escaped,
+    /// The value of a member of JSON on several lines, `  "message": "…",`.
+    Member,
 }
 
 impl Prefixes {
@@ -46,6 +53,7 @@ impl Prefixes {
     /// Takes off a line what stands before the place where a record begins, and remembers it.
     pub(super) fn begin<'a>(&mut self, line: &'a [u8], at: usize) -> Cow<'a, [u8]> {
         if at == 0 {
+            self.begin_bare();
             return Cow::Borrowed(line);
         }
         let (prefix, enclosure) = Enclosure::after(&line[..at]);
@@ -53,19 +61,33 @@ impl Prefixes {
         enclosure.open(&line[prefix.len()..])
     }
 
-    /// The line behind a prefix that is known, or all of it.
-    pub(super) fn strip<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
+    /// A record has begun without any prefix: what looks like JSON is then the record's own.
+    pub(super) fn begin_bare(&mut self) {
+        self.learned.retain(|prefix| prefix.enclosure != Enclosure::Member);
+    }
+
+    /// The line behind a prefix that is known, or all of it; none where it only holds together the JSON that carries the others.
+    pub(super) fn strip<'a>(&self, line: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let known = self.learned.iter().find_map(|prefix| {
             let rest = after(line, &prefix.bytes)?;
             Some(prefix.enclosure.open(rest))
         });
-        known.unwrap_or(Cow::Borrowed(line))
+        if known.is_none() && self.is_between_members(line) {
+            return None;
+        }
+        Some(known.unwrap_or(Cow::Borrowed(line)))
+    }
+
+    fn is_between_members(&self, line: &[u8]) -> bool {
+        let is_structure = matches!(line.trim_ascii_start().first(), Some(b'{' | b'}' | b'[' | b']' | b'"'));
+        is_structure && self.learned.iter().any(|prefix| prefix.enclosure == Enclosure::Member)
     }
 
     fn learn(&mut self, prefix: &[u8], enclosure: Enclosure) {
-        let ends_well =
-            enclosure != Enclosure::None || matches!(prefix.last(), Some(b' ' | b'|' | b':' | b']' | b'\t' | b'>'));
-        let broken_off = BROKEN_OFF.iter().any(|start| prefix.starts_with(start)) || is_row(prefix);
+        let ends_well = matches!(prefix.last(), Some(b' ' | b'|' | b':' | b']' | b'\t' | b'>'))
+            || enclosure != Enclosure::None
+            || prefix == ADDED;
+        let broken_off = BROKEN_OFF.iter().any(|start| prefix.starts_with(start)) || has_offset(prefix);
         if !ends_well || broken_off {
             return;
         }
@@ -95,6 +117,7 @@ impl Enclosure {
             unquoted.map(<[u8]>::trim_ascii_end).and_then(<[u8]>::last),
         ) {
             (Some(b'<'), _) => (prefix, Self::Angles),
+            (_, Some(b':')) if prefix.trim_ascii_start().starts_with(b"\"") => (prefix, Self::Member),
             (_, Some(b':' | b'=')) => (prefix, Self::Escaped),
             (Some(b',' | b';'), _) => (prefix, Self::Cell),
             (_, Some(b',' | b';')) => (unquoted.unwrap_or(prefix), Self::Cell),
@@ -108,7 +131,7 @@ impl Enclosure {
             Self::None => Cow::Borrowed(rest),
             Self::Angles => Cow::Borrowed(rest.strip_suffix(b">").unwrap_or(rest)),
             Self::Cell => cell(rest).unwrap_or(Cow::Borrowed(rest)),
-            Self::Escaped => unescaped(rest),
+            Self::Escaped | Self::Member => unescaped(rest),
         }
     }
 }
@@ -179,11 +202,6 @@ fn hex_run(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count()
 }
 
-/// Whether it begins as a row of a dump does: `0010: `.
-fn is_row(text: &[u8]) -> bool {
-    text.get(4..6) == Some(b": ") && hex_run(&text[..4]) == 4
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +213,7 @@ mod tests {
         let text = |bytes: Cow<'_, [u8]>| String::from_utf8(bytes.into_owned()).unwrap();
         [
             text(prefixes.begin(first.as_bytes(), at)),
-            text(prefixes.strip(second.as_bytes())),
+            text(prefixes.strip(second.as_bytes()).unwrap_or_default()),
         ]
     }
 
@@ -239,6 +257,23 @@ mod tests {
         assert_eq!(stripped(log_format[0], log_format[1]), ["RECORD", "  \"x\" : 1,"]);
         let pretty = ["  \"message\": \"RECORD\\n\",", "  \"message\": \"\\t\\\"x\\\"\\\\\","];
         assert_eq!(stripped(pretty[0], pretty[1]), ["RECORD", "\t\"x\"\\"]);
+        for between in ["{", "},", "  \"timestamp\": 1,", "[", "]"] {
+            assert_eq!(stripped(pretty[0], between), ["RECORD", ""]);
+        }
+        assert_eq!(
+            stripped(pretty[0], "another program's"),
+            ["RECORD", "another program's"]
+        );
+    }
+
+    #[test]
+    fn behind_a_record_without_a_prefix_json_is_its_own() {
+        let mut prefixes = Prefixes::default();
+        let pretty = b"  \"message\": \"RECORD\",";
+        prefixes.begin(pretty, pretty.len() - 8);
+        assert_eq!(prefixes.strip(b"  \"ClientHello\": {"), None);
+        prefixes.begin_bare();
+        assert!(prefixes.strip(b"  \"ClientHello\": {").is_some());
     }
 
     #[test]

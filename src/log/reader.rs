@@ -58,8 +58,6 @@ struct Layouts {
     number: u64,
     records: u64,
     open: Option<Open>,
-    /// A record has ever been open.
-    opened: bool,
     /// A header of two lines has begun.
     two_lines: Option<Origin>,
     /// The first half of a header that a thread's name or a shipper broke in two.
@@ -124,11 +122,11 @@ impl Parser {
     /// Any other line; whether it can only be one of the open record is known.
     fn outer_line(&mut self, line: &[u8], signs: Signs, within: bool, emit: &mut dyn FnMut(Event)) {
         let Self { carrier, layouts } = self;
+        if layouts.open.is_some() {
+            carrier.begin();
+        }
         if within && layouts.payload_line(line.trim_ascii_end(), emit) {
             return;
-        }
-        if layouts.opened {
-            carrier.begin();
         }
         carrier.strip(line, signs, &mut |text, signs| layouts.text(text, signs, emit));
     }
@@ -166,7 +164,6 @@ impl Layouts {
                     }
                 };
                 let payload = Payload::begin(message, text, self.number);
-                self.opened = true;
                 self.open = Some(Open {
                     payload,
                     origin,
@@ -275,7 +272,6 @@ impl Layouts {
         let origin = self.expand.take();
         let message = modern::message(message.as_bytes());
         let payload = Payload::begin(message, line, self.number);
-        self.opened = true;
         self.open = Some(Open {
             payload,
             origin,
@@ -296,7 +292,6 @@ impl Layouts {
             return;
         }
         let payload = Payload::begin(kind, text, self.number);
-        self.opened = true;
         self.open = Some(Open {
             payload,
             origin,

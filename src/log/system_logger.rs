@@ -16,7 +16,7 @@ pub(super) fn start(line: &[u8], class: usize) -> Option<usize> {
     let [half, time, year, day, month] = [(); 5].map(|()| words.next());
     let (half, time, year, day, month) = (half?, time?, year?, day?, month?);
     // A carrier's own sign may stand before it without a blank.
-    let month = month.rsplit(|byte| b"<\",;:\t".contains(byte)).next()?;
+    let month = month.rsplit(|byte| b"<\",;:+\t".contains(byte)).next()?;
     let number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
     let dated = number(year)
         && year.len() == 4

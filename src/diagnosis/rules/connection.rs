@@ -7,7 +7,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     if case.failure.received {
         return None;
     }
-    if case.says("timed out") || case.failure.thrown.has("SocketTimeoutException") {
+    if case.says("timed out") || case.failure.thrown().has("SocketTimeoutException") {
         return Some(broken(case, &HANDSHAKE_TIMEOUT, "did not answer in time"));
     }
     let closed = [

@@ -14,11 +14,11 @@ const AFTERMATH: [&str; 3] = [
 pub(super) fn diagnosis(case: &Case<'_>) -> Diagnosis {
     let innermost = case
         .failure
-        .thrown
+        .thrown()
         .chain
         .first()
         .map(|link| format!("{}: {}", link.class, link.message));
-    let what = if case.failure.message.is_empty() {
+    let what = if case.failure.message().is_empty() {
         innermost
             .or_else(|| {
                 case.failure
@@ -28,7 +28,7 @@ pub(super) fn diagnosis(case: &Case<'_>) -> Diagnosis {
             })
             .unwrap_or_default()
     } else {
-        case.failure.message.clone()
+        case.failure.message().to_owned()
     };
     Diagnosis {
         cause: &INTERNAL_ERROR,

@@ -17,7 +17,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     if case.failure.received {
         return None;
     }
-    let revoked = case.says("Certificate has been revoked") || case.failure.thrown.has("CertificateRevokedException");
+    let revoked = case.says("Certificate has been revoked") || case.failure.thrown().has("CertificateRevokedException");
     if revoked {
         let detail = case.failure.saying("Certificate has been revoked").unwrap_or_default();
         return Some(Diagnosis {

@@ -5,7 +5,7 @@ use crate::diagnosis::catalogue::{CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID
 use crate::log::Certificate;
 
 pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
-    let thrown = &case.failure.thrown;
+    let thrown = case.failure.thrown();
     // IBM's provider says so itself, and names the exception beneath on a line of its own.
     if thrown.has("CertificateExpiredException")
         || case.says("NotAfter: ")

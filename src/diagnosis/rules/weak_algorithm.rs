@@ -24,7 +24,7 @@ pub(super) fn rule(case: &Case<'_>) -> Option<Diagnosis> {
     // The innermost exception says it best.
     let detail = case
         .failure
-        .thrown
+        .thrown()
         .chain
         .iter()
         .rev()

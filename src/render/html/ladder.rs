@@ -6,7 +6,7 @@ use super::words::{capital, clean, counted, end, name, other};
 use crate::diagnosis::Row;
 use crate::handshake::{Entry, Failure, Handshake, Outcome, Side, Step};
 use crate::log::moment::{Moment, moment};
-use crate::log::{ClientHello, Names, ServerHello};
+use crate::log::{ClientHello, Names, ServerHello, Thrown};
 
 /// One end as its own log tells it.
 #[derive(Clone, Copy)]
@@ -295,10 +295,7 @@ fn rungs(handshake: &Handshake, side: Side) -> Vec<Rung<'_>> {
                 if !message.is_empty() {
                     push(What::Error(message), Some(side));
                 }
-                let broken = Failure {
-                    message: message.clone(),
-                    ..Failure::default()
-                };
+                let broken = Failure::new(message.clone(), Thrown::default());
                 if let Some(alert) = alert
                     && !sent_alert
                     && !broken.is_transport()

@@ -16,6 +16,7 @@ mod lines;
 mod modern;
 pub(crate) mod moment;
 mod names;
+mod origin;
 mod payload;
 mod prefix;
 mod reader;
@@ -24,8 +25,9 @@ mod system_logger;
 mod text;
 
 pub use certificate::Certificate;
-pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown, ThrownBy};
+pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Sender, ServerHello, Thrown, ThrownBy};
 pub use names::Names;
+pub use origin::Origin;
 pub use reader::Reader;
 
 pub(crate) use encoding::is_utf16;

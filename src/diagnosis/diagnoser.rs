@@ -328,8 +328,8 @@ impl Diagnoser {
             if group.randoms.len() < KEPT_RANDOMS {
                 group.randoms.extend(random(&handshake));
             }
-            group.first_seen = merge::earliest(group.first_seen.take(), handshake.begun.clone());
-            group.last_seen = merge::latest(group.last_seen.take(), handshake.ended.clone());
+            merge::earliest(&mut group.first_seen, handshake.begun.as_deref());
+            merge::latest(&mut group.last_seen, handshake.ended.as_deref());
             if let Some(thread) = thread
                 && group.threads.len() < KEPT_THREADS
                 && !group.threads.contains(&thread)

@@ -1,5 +1,7 @@
 //! Reports of several sources to one.
 
+use std::cmp::Ordering;
+
 use super::catalogue::{self, Cause};
 use super::report::{Finding, HandshakeCounts, Report, Verdict};
 use crate::log::moment;
@@ -59,8 +61,8 @@ impl Report {
             known.explanation = finding.explanation;
         }
         known.other_end = known.other_end.take().or(finding.other_end);
-        known.first_seen = earliest(known.first_seen.take(), finding.first_seen);
-        known.last_seen = latest(known.last_seen.take(), finding.last_seen);
+        earliest(&mut known.first_seen, finding.first_seen.as_deref());
+        latest(&mut known.last_seen, finding.last_seen.as_deref());
         for line in finding.evidence {
             if known.evidence.len() < KEPT_EVIDENCE && !known.evidence.contains(&line) {
                 known.evidence.push(line);
@@ -125,18 +127,22 @@ impl Finding {
     }
 }
 
-/// The first of the printed times that there are.
-pub(super) fn earliest(one: Option<String>, other: Option<String>) -> Option<String> {
-    one.into_iter()
-        .chain(other)
-        .min_by(|one, other| moment::compare(one, other))
+/// The first of the printed times that there are becomes the one.
+pub(super) fn earliest(one: &mut Option<String>, other: Option<&str>) {
+    replace(one, other, Ordering::is_lt);
 }
 
-/// The last of the printed times that there are.
-pub(super) fn latest(one: Option<String>, other: Option<String>) -> Option<String> {
-    one.into_iter()
-        .chain(other)
-        .max_by(|one, other| moment::compare(one, other))
+/// The last of the printed times that there are becomes the one.
+pub(super) fn latest(one: &mut Option<String>, other: Option<&str>) {
+    replace(one, other, Ordering::is_gt);
+}
+
+fn replace(one: &mut Option<String>, other: Option<&str>, wanted: fn(Ordering) -> bool) {
+    let Some(other) = other else { return };
+    let replaces = one.as_deref().is_none_or(|one| wanted(moment::compare(other, one)));
+    if replaces {
+        other.clone_into(one.get_or_insert_default());
+    }
 }
 
 #[cfg(test)]
@@ -145,14 +151,20 @@ mod tests {
 
     #[test]
     fn times_that_are_missing_hide_none() {
-        let time = |text: &str| Some(text.to_owned());
         let (noon, one) = ("Nov 23, 2026 12:57:06 PM", "Nov 23, 2026 1:57:06 PM");
-        assert_eq!(earliest(time(one), time(noon)), time(noon));
-        assert_eq!(latest(time(one), time(noon)), time(one));
+        let joined = |join: fn(&mut Option<String>, Option<&str>), first: Option<&str>, second| {
+            let mut first = first.map(str::to_owned);
+            join(&mut first, second);
+            first
+        };
+        for (first, second) in [(one, noon), (noon, one)] {
+            assert_eq!(joined(earliest, Some(first), Some(second)).as_deref(), Some(noon));
+            assert_eq!(joined(latest, Some(first), Some(second)).as_deref(), Some(one));
+        }
         for join in [earliest, latest] {
-            assert_eq!(join(time(one), None), time(one));
-            assert_eq!(join(None, time(one)), time(one));
-            assert_eq!(join(None, None), None);
+            assert_eq!(joined(join, Some(one), None).as_deref(), Some(one));
+            assert_eq!(joined(join, None, Some(one)).as_deref(), Some(one));
+            assert_eq!(joined(join, None, None), None);
         }
     }
 }

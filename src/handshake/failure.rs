@@ -51,8 +51,10 @@ impl Failure {
     /// The first message, of the record or the chain of exceptions, that holds this text.
     #[must_use]
     pub fn saying(&self, text: &str) -> Option<&str> {
-        let mut candidates = self.messages().filter(|_| self.pairs.may_hold(text));
-        candidates.find(|message| holds(message, text))
+        if !self.pairs.may_hold(text) {
+            return None;
+        }
+        self.messages().find(|message| holds(message, text))
     }
 
     /// Whether it says any of these texts.

@@ -77,7 +77,7 @@ pub(super) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// The thread that printed a record.
     pub(super) fn of(origin: &'a Origin) -> Self {
-        Self::named(&origin.thread_id, &origin.thread)
+        Self::named(origin.thread_id(), origin.thread())
     }
 
     fn named(id: &'a str, name: &'a str) -> Self {

@@ -189,7 +189,7 @@ impl Tracker {
         }
         self.followed.push(Followed::new(side));
         let index = self.followed.len() - 1;
-        self.followed[index].begun.clone_from(&origin.time);
+        self.followed[index].begun = origin.time().map(str::to_owned);
         self.touch(index, origin);
         index
     }
@@ -205,8 +205,8 @@ impl Tracker {
         if let Some((entry, sender)) = self.entry.take() {
             handshake.record(entry, sender);
         }
-        if origin.time.is_some() {
-            handshake.ended.clone_from(&origin.time);
+        if let Some(time) = origin.time() {
+            time.clone_into(handshake.ended.get_or_insert_default());
         }
         if adopts {
             handshake.adopt(Wanted::of(origin));
@@ -222,7 +222,7 @@ impl Tracker {
             return false;
         };
         // The legacy layouts print messages without their thread: what stands there is a guess.
-        let adopts = !origin.thread_id.is_empty() || self.followed[index].threads.is_empty();
+        let adopts = !origin.thread_id().is_empty() || self.followed[index].threads.is_empty();
         self.touch_on(index, origin, adopts);
         let handshake = &mut self.followed[index];
         if handshake.may_go_on() {
@@ -461,7 +461,7 @@ impl Tracker {
 
     /// Legacy layouts print a fatal alert of this end and the exception that goes with it apart, in either order.
     fn other_half(&self, failure: &Failure, origin: &Origin) -> Option<usize> {
-        if !origin.thread_id.is_empty() || failure.received {
+        if !origin.thread_id().is_empty() || failure.received {
             return None;
         }
         let bare = |failure: &Failure| failure.message.is_empty() && failure.thrown.chain.is_empty();
@@ -490,14 +490,14 @@ impl Tracker {
     /// engine's tasks is that of a handshake which went on elsewhere since.
     fn begun_after_failure(&mut self, failure: &Failure, origin: &Origin) -> Option<usize> {
         // The legacy layouts print the alert as well, beside its error and without an exception.
-        let whole = |failure: &Failure| !origin.thread_id.is_empty() || !failure.thrown.chain.is_empty();
+        let whole = |failure: &Failure| !origin.thread_id().is_empty() || !failure.thrown.chain.is_empty();
         let fatal = |failure: &Failure| !failure.received && failure.alert.is_some() && whole(failure);
         let over = &self.followed[self.here(origin, Outcome::Failed)?];
         if !fatal(failure) || !over.failure.as_ref().is_some_and(fatal) {
             return None;
         }
         // Threads of one name, which is all that the legacy layouts tell of them, may fail straight after one another.
-        let legacy = origin.thread_id.is_empty();
+        let legacy = origin.thread_id().is_empty();
         let since: Vec<usize> = (0..self.followed.len())
             .filter(|index| {
                 let handshake = &self.followed[*index];
@@ -539,7 +539,7 @@ impl Tracker {
         }
         // Where a legacy log has lost the lines about records, its side was a guess.
         if let Some(index) = self.here(origin, Outcome::Open)
-            && origin.thread_id.is_empty()
+            && origin.thread_id().is_empty()
         {
             return Some(index);
         }
@@ -549,7 +549,7 @@ impl Tracker {
             let handshake = &self.followed[*index];
             handshake.outcome == Outcome::Open && nameless(handshake)
         });
-        if origin.thread_id.is_empty()
+        if origin.thread_id().is_empty()
             && failure.alert.is_some()
             && let (Some(index), None) = (adrift.next(), adrift.next())
         {

@@ -84,7 +84,7 @@ impl Entry {
             step,
             from: None,
             line: event.origin.line,
-            time: event.origin.time.clone(),
+            time: event.origin.time().map(str::to_owned),
             lines: event.lines.clone(),
         };
         Some((entry, sender))

@@ -1,6 +1,6 @@
 //! What a log says, independent of the layout it is written in.
 
-use super::{Certificate, Names};
+use super::{Certificate, Names, Origin};
 
 /// One message of the handshake or one error, as a log prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +20,6 @@ pub struct Line {
     pub number: u64,
     /// The text.
     pub text: String,
-}
-
-/// Where and when an event was printed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// Line number of the record's header, from 1.
-    pub line: u64,
-    /// The thread's id, opaque: 17 and later swap the digits of every byte (`sun.security.ssl.SSLLogger`).
-    pub thread_id: String,
-    /// The thread's name; empty for virtual threads and where a layout does not print it.
-    pub thread: String,
-    /// The time as printed; legacy layouts have none.
-    pub time: Option<String>,
 }
 
 /// Which end of the connection sent a message.

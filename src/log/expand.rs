@@ -23,13 +23,21 @@ pub(super) enum Step {
 /// The fields of the record that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Expand {
-    origin: Option<Origin>,
+    open: Option<Fields>,
+}
+
+#[derive(Debug)]
+struct Fields {
+    line: u64,
+    thread_id: String,
+    thread: String,
+    time: String,
 }
 
 impl Expand {
     /// Whether a header is being read.
     pub(super) fn is_open(&self) -> bool {
-        self.origin.is_some()
+        self.open.is_some()
     }
 
     /// Takes a line outside a payload.
@@ -38,13 +46,15 @@ impl Expand {
             return Step::Other;
         };
         if rest.starts_with(b"logger\"") && memmem::find(rest, b"\"javax.net.ssl\"").is_some() {
-            self.origin = Some(Origin {
+            self.open = Some(Fields {
                 line: number,
-                ..Origin::default()
+                thread_id: String::new(),
+                thread: String::new(),
+                time: String::new(),
             });
             return Step::Taken;
         }
-        let Some(origin) = &mut self.origin else {
+        let Some(fields) = &mut self.open else {
             return Step::Other;
         };
         let Some(end) = memchr(b'"', rest) else {
@@ -52,9 +62,9 @@ impl Expand {
         };
         let value = quoted(&rest[end + 1..]);
         match &rest[..end] {
-            b"thread id" => origin.thread_id = value.into_owned(),
-            b"thread name" => origin.thread = value.into_owned(),
-            b"time" => origin.time = Some(value.into_owned()),
+            b"thread id" => fields.thread_id = value.into_owned(),
+            b"thread name" => fields.thread = value.into_owned(),
+            b"time" => fields.time = value.into_owned(),
             b"level" | b"caller" => {}
             b"message" => return Step::Message(value.into_owned()),
             b"specifics" => return Step::Opens,
@@ -65,7 +75,15 @@ impl Expand {
 
     /// The header's fields; the next record starts anew.
     pub(super) fn take(&mut self) -> Origin {
-        self.origin.take().unwrap_or_default()
+        self.open.take().map_or_else(Origin::default, |fields| {
+            let Fields {
+                line,
+                thread_id,
+                thread,
+                time,
+            } = fields;
+            Origin::of(line, thread_id.as_bytes(), thread.as_bytes(), time.as_bytes())
+        })
     }
 }
 

@@ -442,7 +442,7 @@ impl Legacy {
     /// The oldest ClientHello that waits for its thread has found it.
     fn send(&mut self, thread: &str, emit: Emit<'_>) {
         if let Some(mut event) = self.unsent.pop_front() {
-            thread.clone_into(&mut event.origin.thread);
+            event.origin = Origin::on_thread(event.origin.line, thread);
             emit(event);
             remember(&mut self.clients, thread.to_owned());
         }
@@ -543,7 +543,7 @@ impl Legacy {
                 if read.is_none()
                     && let Some(mut event) = self.unsent.pop_front()
                 {
-                    event.origin.thread.clone_from(&self.thread);
+                    event.origin = Origin::on_thread(event.origin.line, &self.thread);
                     emit(event);
                     self.context = Context::default();
                 } else {
@@ -620,10 +620,7 @@ impl Legacy {
 
     /// Keeps a ClientHello of this end until its thread is known.
     fn keep_unsent(&mut self, kind: Kind, number: u64, lines: Vec<Line>) {
-        let origin = Origin {
-            line: number,
-            ..Origin::default()
-        };
+        let origin = Origin::new(number);
         if self.unsent.len() < KEPT_THREADS {
             self.unsent.push_back(Event { origin, kind, lines });
         }
@@ -634,11 +631,7 @@ impl Legacy {
     }
 
     fn emit_on(thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
-        let origin = Origin {
-            line: number,
-            thread: thread.to_owned(),
-            ..Origin::default()
-        };
+        let origin = Origin::on_thread(number, thread);
         emit(Event { origin, kind, lines });
     }
 }
@@ -694,7 +687,7 @@ mod tests {
     fn a_clients_thread_comes_with_the_record_that_is_written() {
         let found = events(CLIENT);
         assert!(
-            found.iter().all(|event| event.origin.thread == "Thread-1, with comma"),
+            found.iter().all(|event| event.origin.thread() == "Thread-1, with comma"),
             "{found:?}"
         );
         let Kind::ClientHello {

@@ -49,18 +49,9 @@ pub(super) struct Header<'a> {
     pub(super) opens: bool,
 }
 
-/// A thread's name or id is cut here.
-const FIELD_LIMIT: usize = 128;
-
 impl Header<'_> {
     pub(super) fn origin(&self, line: u64) -> Origin {
-        let field = |bytes: &[u8]| text(bytes.get(..FIELD_LIMIT).unwrap_or(bytes)).into_owned();
-        Origin {
-            line,
-            thread_id: field(self.thread_id),
-            thread: field(self.thread),
-            time: Some(field(self.time)),
-        }
+        Origin::of(line, self.thread_id, self.thread, self.time)
     }
 }
 

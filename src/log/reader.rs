@@ -8,7 +8,6 @@ use super::lines::Lines;
 use super::modern::{self, LOGGER, Message};
 use super::payload::{INTERNAL_CAUSE, Payload};
 use super::signs::{Sign, Signs};
-use super::text::text as lossy;
 use super::{Event, Origin, system_logger};
 
 /// A record that has not closed after so many lines was cut off.
@@ -158,10 +157,7 @@ impl Layouts {
                 let origin = if relevant {
                     header.origin(self.number)
                 } else {
-                    Origin {
-                        line: self.number,
-                        ..Origin::default()
-                    }
+                    Origin::new(self.number)
                 };
                 let payload = Payload::begin(message, text, self.number);
                 self.open = Some(Open {
@@ -183,11 +179,7 @@ impl Layouts {
             && system_logger::is_first(text, at)
         {
             self.close(emit);
-            self.two_lines = Some(Origin {
-                line: self.number,
-                time: Some(lossy(&text[..at]).into_owned()),
-                ..Origin::default()
-            });
+            self.two_lines = Some(Origin::of(self.number, b"", b"", &text[..at]));
             return;
         }
         if self.open.is_some() && self.payload_line(text, emit) {
@@ -334,7 +326,7 @@ mod tests {
         let mut found = Vec::new();
         reader.feed(HELLO.as_bytes(), |event| found.push(event));
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].origin.line, found[0].origin.thread.as_str()), (1, "a|b"));
+        assert_eq!((found[0].origin.line, found[0].origin.thread()), (1, "a|b"));
         assert!(
             matches!(&found[0].kind, Kind::ClientHello { sender: Sender::Peer, hello, .. } if hello.random == "ab")
         );
@@ -344,7 +336,7 @@ mod tests {
     fn a_header_in_two_halves_is_joined() {
         let broken = HELLO.replacen("a|b|", "a\nb|", 1);
         let found = events(&broken);
-        assert_eq!((found.len(), found[0].origin.thread.as_str()), (1, "a b"));
+        assert_eq!((found.len(), found[0].origin.thread()), (1, "a b"));
     }
 
     #[test]
@@ -363,7 +355,7 @@ mod tests {
             matches!(&found[0].kind, Kind::AlertReceived(alert) if alert.description == "bad_certificate"),
             "{found:?}"
         );
-        assert_eq!(found[0].origin.thread, "main");
+        assert_eq!(found[0].origin.thread(), "main");
     }
 
     #[test]
@@ -373,6 +365,6 @@ mod tests {
         assert!(
             matches!(&found[0].kind, Kind::Fatal { alert, message, .. } if alert == "certificate_unknown" && message == "x")
         );
-        assert_eq!(found[0].origin.time.as_deref(), Some("Nov 23, 2026 2:57:06 PM"));
+        assert_eq!(found[0].origin.time(), Some("Nov 23, 2026 2:57:06 PM"));
     }
 }

@@ -9,7 +9,7 @@ mod transcript;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Certificate, ClientHello, Line, Names, ServerHello};
+use crate::log::{Certificate, ClientHello, Excerpt, Line, Names, ServerHello};
 
 pub use failure::Failure;
 pub use knowledge::Knowledge;
@@ -237,7 +237,7 @@ impl Handshake {
         }
     }
 
-    fn keep(&mut self, topic: Topic, lines: Vec<Line>) {
+    fn keep(&mut self, topic: Topic, lines: Excerpt) {
         let kept = self.evidence.iter().filter(|(known, _)| *known == topic).count();
         self.evidence.extend(
             lines

@@ -25,7 +25,7 @@ mod system_logger;
 mod text;
 
 pub use certificate::Certificate;
-pub use event::{Alert, AlertLevel, ClientHello, Event, Kind, Line, Sender, ServerHello, Thrown, ThrownBy};
+pub use event::{Alert, AlertLevel, ClientHello, Event, Excerpt, Kind, Line, Sender, ServerHello, Thrown, ThrownBy};
 pub use names::Names;
 pub use origin::Origin;
 pub use reader::Reader;

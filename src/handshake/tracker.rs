@@ -7,7 +7,7 @@
 use super::failure::Weight;
 use super::followed::{Followed, Wanted};
 use super::{Entry, Failure, Handshake, Knowledge, Outcome, Side, Topic};
-use crate::log::{Alert, AlertLevel, Event, Kind, Line, Origin, Sender, Thrown};
+use crate::log::{Alert, AlertLevel, Event, Excerpt, Kind, Origin, Sender, Thrown};
 
 /// Handshakes that are followed at the same time; the one that was silent longest gives way.
 const FOLLOWED: usize = 128;
@@ -122,7 +122,7 @@ impl Tracker {
     }
 
     /// An exception without an alert beside it.
-    fn exception(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+    fn exception(&mut self, thrown: Thrown, origin: &Origin, lines: Excerpt) -> bool {
         let message = thrown.message();
         let alert = peers_alert(&message).map(str::to_owned);
         let failure = Failure {
@@ -214,7 +214,7 @@ impl Tracker {
     }
 
     /// A message of a handshake that goes on.
-    fn progress(&mut self, kind: Kind, origin: &Origin, lines: Vec<Line>) -> bool {
+    fn progress(&mut self, kind: Kind, origin: &Origin, lines: Excerpt) -> bool {
         if let Kind::Certificates { chain, .. } = &kind {
             self.knowledge.saw(chain);
         }
@@ -362,7 +362,7 @@ impl Tracker {
     }
 
     /// Only on the thread that the handshake runs on: an event loop closes finished connections as well.
-    fn inbound_closed(&mut self, origin: &Origin, lines: Vec<Line>) -> bool {
+    fn inbound_closed(&mut self, origin: &Origin, lines: Excerpt) -> bool {
         if self.here(origin, Outcome::Open).is_none() {
             return false;
         }
@@ -372,7 +372,7 @@ impl Tracker {
 
     /// A connection was wanted and could not even begin: counted as a handshake that failed, once for all records on the same
     /// failure.
-    fn context_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+    fn context_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Excerpt) -> bool {
         let known = self.here(origin, Outcome::Failed).is_some_and(|index| {
             let handshake = &self.followed[index];
             handshake.client_hello.is_none() && handshake.server_hello.is_none()
@@ -390,7 +390,7 @@ impl Tracker {
     }
 
     /// Closing failed: matters only where the server may have refused this client after it had finished.
-    fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Vec<Line>) -> bool {
+    fn close_failed(&mut self, thrown: Thrown, origin: &Origin, lines: Excerpt) -> bool {
         let Some(index) = self.here(origin, Outcome::Succeeded) else {
             return false;
         };
@@ -409,7 +409,7 @@ impl Tracker {
     }
 
     /// An error: ends the handshake on this thread, or is the first that is seen of one.
-    fn fail(&mut self, mut failure: Failure, origin: &Origin, lines: Vec<Line>) -> bool {
+    fn fail(&mut self, mut failure: Failure, origin: &Origin, lines: Excerpt) -> bool {
         let Some(index) = self.fails(&failure, origin) else {
             return false;
         };

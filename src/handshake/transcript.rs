@@ -1,7 +1,7 @@
 //! What happened in a handshake, message by message: kept only where it is asked for.
 
 use super::{Handshake, Side, tracker};
-use crate::log::{Alert, Event, Kind, Line, Sender};
+use crate::log::{Alert, Event, Excerpt, Kind, Sender};
 
 /// Entries kept of one handshake; a full handshake has some fifteen.
 const KEPT: usize = 40;
@@ -38,7 +38,7 @@ pub struct Entry {
     /// The time as printed.
     pub time: Option<String>,
     /// The record: its header, then the lines of its payload that matter.
-    pub lines: Vec<Line>,
+    pub lines: Excerpt,
 }
 
 impl Entry {

@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use super::legacy::dump::has_offset;
 use super::text::{text, without_indent};
 
 /// Certificates of one message that are kept: JSSE itself accepts chains of ten (`jdk.tls.maxCertificateChainLength`).
 const KEPT_IN_CHAIN: usize = 16;
 /// Certificates of one trust store that are kept; the JDK's own has some 150.
 const KEPT_IN_STORE: usize = 1024;
+/// Digits of a key identifier, which is mostly a SHA-1 hash (RFC 5280 §4.2.1.2).
+const SHA1_DIGITS: usize = 40;
 /// Alternative names that are kept of one certificate.
 const KEPT_NAMES: usize = 32;
 
@@ -235,7 +238,7 @@ impl Certificates {
                 Within::SubjectKey => &mut certificate.subject_key,
                 _ => &mut certificate.authority_key,
             };
-            let key = key.get_or_insert_default();
+            let key = key.get_or_insert_with(|| String::with_capacity(SHA1_DIGITS));
             if key.len() < 128 {
                 key.push_str(row.digits());
             }
@@ -267,8 +270,10 @@ pub(super) fn quoted_bytes(value: &[u8]) -> &[u8] {
 
 /// The digits of a hex text in lower case, without separators and leading zeros.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let digits = hex_digits(bytes);
-    digits.trim_start_matches('0').to_owned()
+    let mut digits = hex_digits(bytes);
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    digits.drain(..zeros);
+    digits
 }
 
 /// The hex digits among these bytes in lower case; more than a random or a serial number has are cut.
@@ -320,15 +325,11 @@ struct DumpRow {
 
 impl DumpRow {
     fn of(line: &[u8]) -> Option<Self> {
-        let (offset, rest) = line.split_at_checked(6)?;
-        if !offset.ends_with(b": ") || !offset[..4].iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
+        let mut rest = line.get(6..).filter(|_| has_offset(line))?;
         let mut row = Self {
             digits: [0; 32],
             length: 0,
         };
-        let mut rest = rest;
         while row.length < row.digits.len() {
             // Three blanks stand in the middle of a row; more mean that the characters follow.
             let blanks = rest.iter().take_while(|byte| **byte == b' ').count();

@@ -1,5 +1,7 @@
 //! What a log says, independent of the layout it is written in.
 
+use smallvec::SmallVec;
+
 use super::{Certificate, Names, Origin};
 
 /// One message of the handshake or one error, as a log prints it.
@@ -10,8 +12,11 @@ pub struct Event {
     /// What it says.
     pub kind: Kind,
     /// The lines that say it: the record's header first, then the payload lines that matter.
-    pub lines: Vec<Line>,
+    pub lines: Excerpt,
 }
+
+/// Lines of one record: of most only the header, which then has no allocation of its own.
+pub type Excerpt = SmallVec<[Line; 1]>;
 
 /// One line of the log, without what carried it, cut at 512 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]

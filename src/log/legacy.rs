@@ -11,6 +11,8 @@ mod threaded;
 
 use std::collections::VecDeque;
 
+use smallvec::smallvec;
+
 use self::announced::Announced;
 use self::dump::{broken_off, is_row};
 use self::fields::{client_hello, request, server_hello};
@@ -19,7 +21,7 @@ use self::threaded::{alert, alert_name, split_thread};
 use super::certificate::Certificates;
 use super::payload::{INTERNAL_CAUSE, line_of, link};
 use super::text::text as lossy;
-use super::{AlertLevel, Certificate, ClientHello, Event, Kind, Line, Origin, Sender, ServerHello, Thrown};
+use super::{AlertLevel, Certificate, ClientHello, Event, Excerpt, Kind, Origin, Sender, ServerHello, Thrown};
 
 /// Threads that are remembered for one purpose.
 const KEPT_THREADS: usize = 32;
@@ -35,7 +37,7 @@ struct Block {
     /// Whether the message was read, as far as can be told.
     read: Option<bool>,
     number: u64,
-    lines: Vec<Line>,
+    lines: Excerpt,
 }
 
 /// What the other lines of a connection are read against.
@@ -155,7 +157,12 @@ impl Legacy {
             }
             Some(b'W') if line.starts_with(b"Warning: no suitable certificate found") => {
                 self.end_block(emit);
-                self.emit(Kind::NoClientCertificate, number, vec![line_of(line, number)], emit);
+                self.emit(
+                    Kind::NoClientCertificate,
+                    number,
+                    smallvec![line_of(line, number)],
+                    emit,
+                );
                 true
             }
             Some(b'S' | b'd') if CONTEXT_FAILED.iter().any(|start| line.starts_with(start)) => {
@@ -173,7 +180,7 @@ impl Legacy {
                 self.emit(
                     Kind::ContextFailed(Box::new(thrown)),
                     number,
-                    vec![line_of(line, number)],
+                    smallvec![line_of(line, number)],
                     emit,
                 );
                 true
@@ -188,7 +195,7 @@ impl Legacy {
                 .contains(&line) =>
             {
                 self.end_block(emit);
-                self.emit(Kind::KeyMaterial, number, Vec::new(), emit);
+                self.emit(Kind::KeyMaterial, number, Excerpt::new(), emit);
                 true
             }
             Some(b'I' | b'J' | b'C' | b'S') if IBM.iter().any(|start| line.starts_with(start)) => {
@@ -246,7 +253,7 @@ impl Legacy {
             self.emit(
                 Kind::Progress { client: None },
                 number,
-                vec![line_of(line, number)],
+                smallvec![line_of(line, number)],
                 emit,
             );
         } else if name.contains("KeyExchange")
@@ -257,7 +264,7 @@ impl Legacy {
             self.emit(
                 Kind::Progress { client: None },
                 number,
-                vec![line_of(line, number)],
+                smallvec![line_of(line, number)],
                 emit,
             );
         }
@@ -291,7 +298,7 @@ impl Legacy {
             body,
             read,
             number,
-            lines: vec![line_of(line, number)],
+            lines: smallvec![line_of(line, number)],
         });
     }
 
@@ -335,7 +342,7 @@ impl Legacy {
     fn session(&mut self, line: &[u8], number: u64, emit: Emit<'_>) {
         self.announced.session(line);
         if line.starts_with(b"%% Server resumed") || line.starts_with(b"%% Resuming") {
-            self.emit(Kind::Resumed, number, Vec::new(), emit);
+            self.emit(Kind::Resumed, number, Excerpt::new(), emit);
         }
     }
 
@@ -372,7 +379,7 @@ impl Legacy {
                 chain: link(exception).into_iter().collect(),
                 ..Thrown::default()
             };
-            let lines = vec![line_of(line, number)];
+            let lines = smallvec![line_of(line, number)];
             if exception.trim_end().ends_with(INTERNAL_CAUSE) {
                 self.thread = thread;
                 self.begin_failure(None, thrown, lines, number);
@@ -383,7 +390,7 @@ impl Legacy {
             self.failing(&thread, first, number, emit);
             self.thread = thread;
             let alert = alert_name(error.split(':').next().unwrap_or_default()).to_owned();
-            let lines = vec![line_of(line, number)];
+            let lines = smallvec![line_of(line, number)];
             self.begin_failure(Some(alert), Thrown::default(), lines, number);
         } else if let Some((direction, alert)) = alert(&text) {
             if alert.level == AlertLevel::Fatal {
@@ -394,7 +401,7 @@ impl Legacy {
             } else {
                 Kind::AlertReceived(alert)
             };
-            Self::emit_on(&thread, kind, number, vec![line_of(line, number)], emit);
+            Self::emit_on(&thread, kind, number, smallvec![line_of(line, number)], emit);
         }
         true
     }
@@ -419,7 +426,7 @@ impl Legacy {
             .is_some_and(|block| matches!(&block.body, Body::Failure { thrown, .. } if thrown.chain.is_empty()))
     }
 
-    fn begin_failure(&mut self, alert: Option<String>, thrown: Thrown, lines: Vec<Line>, number: u64) {
+    fn begin_failure(&mut self, alert: Option<String>, thrown: Thrown, lines: Excerpt, number: u64) {
         self.block = Some(Block {
             body: Body::Failure { alert, thrown },
             read: None,
@@ -435,7 +442,7 @@ impl Legacy {
             self.send(thread, emit);
         }
         if first {
-            Self::emit_on(thread, Kind::Begun, number, Vec::new(), emit);
+            Self::emit_on(thread, Kind::Begun, number, Excerpt::new(), emit);
         }
     }
 
@@ -513,7 +520,7 @@ impl Legacy {
         if std::mem::take(&mut self.anchor_open) && !self.anchors.is_empty() {
             let anchors = std::mem::take(&mut self.anchors);
             let number = anchors[0].line;
-            self.emit(Kind::TrustStore(anchors), number, Vec::new(), emit);
+            self.emit(Kind::TrustStore(anchors), number, Excerpt::new(), emit);
         }
         let Some(block) = self.block.take() else { return };
         let Block {
@@ -619,18 +626,18 @@ impl Legacy {
     }
 
     /// Keeps a ClientHello of this end until its thread is known.
-    fn keep_unsent(&mut self, kind: Kind, number: u64, lines: Vec<Line>) {
+    fn keep_unsent(&mut self, kind: Kind, number: u64, lines: Excerpt) {
         let origin = Origin::new(number);
         if self.unsent.len() < KEPT_THREADS {
             self.unsent.push_back(Event { origin, kind, lines });
         }
     }
 
-    fn emit(&self, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
+    fn emit(&self, kind: Kind, number: u64, lines: Excerpt, emit: Emit<'_>) {
         Self::emit_on(&self.thread, kind, number, lines, emit);
     }
 
-    fn emit_on(thread: &str, kind: Kind, number: u64, lines: Vec<Line>, emit: Emit<'_>) {
+    fn emit_on(thread: &str, kind: Kind, number: u64, lines: Excerpt, emit: Emit<'_>) {
         let origin = Origin::on_thread(number, thread);
         emit(Event { origin, kind, lines });
     }
@@ -687,7 +694,9 @@ mod tests {
     fn a_clients_thread_comes_with_the_record_that_is_written() {
         let found = events(CLIENT);
         assert!(
-            found.iter().all(|event| event.origin.thread() == "Thread-1, with comma"),
+            found
+                .iter()
+                .all(|event| event.origin.thread() == "Thread-1, with comma"),
             "{found:?}"
         );
         let Kind::ClientHello {

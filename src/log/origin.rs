@@ -84,7 +84,10 @@ mod tests {
     #[test]
     fn what_a_header_names() {
         let origin = Origin::of(7, b"0A", "wörker|1".as_bytes(), b"2026-11-23 14:54:54.556 GMT");
-        assert_eq!((origin.line, origin.thread_id(), origin.thread()), (7, "0A", "wörker|1"));
+        assert_eq!(
+            (origin.line, origin.thread_id(), origin.thread()),
+            (7, "0A", "wörker|1")
+        );
         assert_eq!(origin.time(), Some("2026-11-23 14:54:54.556 GMT"));
         let origin = Origin::on_thread(1, "main");
         assert_eq!((origin.thread_id(), origin.thread(), origin.time()), ("", "main", None));

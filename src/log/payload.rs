@@ -1,12 +1,13 @@
 //! The payload of a modern record, read line by line with no regard to braces, which JSSE does not balance.
 
 use memchr::{memchr, memchr_iter, memrchr};
+use smallvec::smallvec;
 
 use super::certificate::{Certificates, quoted};
 use super::hello::Hello;
 use super::modern::Message;
 use super::text::{text, without_indent};
-use super::{Alert, AlertLevel, Kind, Line, Thrown, ThrownBy};
+use super::{Alert, AlertLevel, Excerpt, Kind, Line, Thrown, ThrownBy};
 
 /// Links of a throwable's chain that are kept.
 const KEPT_LINKS: usize = 8;
@@ -33,7 +34,7 @@ enum Body {
 pub(super) struct Payload {
     message: Message,
     body: Body,
-    lines: Vec<Line>,
+    lines: Excerpt,
 }
 
 impl Payload {
@@ -56,9 +57,10 @@ impl Payload {
             }
             _ => Body::Skipped,
         };
-        let lines = match message {
-            Message::Ignored => Vec::new(),
-            _ => vec![line_of(header, number)],
+        let lines = if message == Message::Ignored {
+            Excerpt::new()
+        } else {
+            smallvec![line_of(header, number)]
         };
         Self { message, body, lines }
     }
@@ -84,7 +86,7 @@ impl Payload {
     }
 
     /// The event that the record tells, if it is one.
-    pub(super) fn finish(self) -> Option<(Kind, Vec<Line>)> {
+    pub(super) fn finish(self) -> Option<(Kind, Excerpt)> {
         let kind = match (self.message, self.body) {
             (Message::ClientHello { sender, retry }, Body::Hello(hello)) => Kind::ClientHello {
                 sender,

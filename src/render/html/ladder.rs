@@ -365,6 +365,7 @@ fn milliseconds(time: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Excerpt;
 
     fn rung(what: What<'static>, from: Side, place: usize, entry: &'static Entry) -> Rung<'static> {
         let mut told = [None, None];
@@ -383,7 +384,7 @@ mod tests {
             from: None,
             line: 1,
             time: None,
-            lines: Vec::new(),
+            lines: Excerpt::new(),
         }));
         let client = vec![
             rung(What::Message("ClientHello"), Side::Client, 0, entry),

@@ -78,12 +78,15 @@ if [[ -z $program ]]; then
 fi
 
 # run COMMAND…: its processor time in seconds into `seconds` and its peak memory in MiB into `peak`; 0 and 1 are good ends.
-# Not into /dev/null: grep would stop at the first match.
+# Not into /dev/null: grep would stop at the first match. The shell tells milliseconds; GNU time cuts each part to hundredths,
+# which is a tenth of grep's time.
 run() {
-	local status=0
-	/usr/bin/time --quiet --format '%U %S %M %e' --output "$folder/time" "$@" >"$folder/output" || status=$?
+	local status=0 TIMEFORMAT='%3U %3S'
+	{ time /usr/bin/time --quiet --format %M --output "$folder/peak" "$@" >"$folder/output" 2>&3 || status=$?; } \
+		3>&2 2>"$folder/time"
 	((status < 2)) || fail "$* ended with $status"
-	read -r seconds peak < <(tail -n 1 "$folder/time" | awk '{ printf "%.2f %.1f\n", $1 + $2, $3 / 1024 }')
+	read -r seconds peak < <(tail -qn 1 "$folder/time" "$folder/peak" | xargs |
+		awk '{ printf "%.3f %.1f\n", $1 + $2, $3 / 1024 }')
 }
 least() { awk -v a="$1" -v b="$2" 'BEGIN { print a < b ? a : b }'; }
 
@@ -101,7 +104,7 @@ for name in mixed debug legacy; do
 		ours=$(least "$ours" "$seconds")
 	done
 	awk -v name="$name" -v bytes="$(stat --format %s "$file")" -v ours="$ours" -v grep="$grep" -v wc="$wc" -v peak="$peak" 'BEGIN {
-		printf "%-12s %9d %8.2fs %9.2f %8.2fs %9.2f %9.2f %9.1f\n", name, bytes / 2 ^ 20, ours, bytes / 1e9 / ours, grep, ours / grep, ours / wc, peak }'
+		printf "%-12s %9d %8.3fs %9.2f %8.3fs %9.2f %9.2f %9.1f\n", name, bytes / 2 ^ 20, ours, bytes / 1e9 / ours, grep, ours / grep, ours / wc, peak }'
 done
 ten=()
 for ((part = 0; part < 10; part++)); do
@@ -109,4 +112,4 @@ for ((part = 0; part < 10; part++)); do
 done
 run "$program" diagnose - < <(cat "${ten[@]}") 2>"$folder/news"
 awk -v ours="$seconds" -v peak="$peak" -v bytes="$((10 * $(stat --format %s "$folder/mixed.log")))" 'BEGIN {
-	printf "%-12s %9d %8.2fs %9.2f %9s %9s %9s %9.1f\n", "mixed, piped", bytes / 2 ^ 20, ours, bytes / 1e9 / ours, "-", "-", "-", peak }'
+	printf "%-12s %9d %8.3fs %9.2f %9s %9s %9s %9.1f\n", "mixed, piped", bytes / 2 ^ 20, ours, bytes / 1e9 / ours, "-", "-", "-", peak }'

@@ -230,7 +230,7 @@ impl OptionsVariable {
     }
 }
 
-/// Values of `javax.net.debug` that print neither secrets nor application data on JDK 8u252 and later.
+/// Values of `javax.net.debug` that print neither secrets nor application data on JDK 8u272 and later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names are JSSE's")]

@@ -228,13 +228,24 @@ fn fields(out: &mut String, schema: &JSONSchemaProps, at: &str) {
             .unwrap_or_default()
             .replace("\n\n", "<br>")
             .replace('|', "\\|");
+        let values = values(items.unwrap_or(field), text.as_str());
         let short = place.split_once('.').map_or(place.as_str(), |(_, short)| short);
-        let _ = writeln!(out, "| `{short}` | {kind}{needed} | {text} |");
+        let _ = writeln!(out, "| `{short}` | {kind}{needed} | {text}{values} |");
         fields(out, field, &place);
         if let Some(items) = items {
             fields(out, items, &format!("{place}[]"));
         }
     }
+}
+
+/// The values that a field may have, where its description does not name them.
+fn values(field: &JSONSchemaProps, description: &str) -> String {
+    let values = field.enum_.iter().flatten().filter_map(|value| value.0.as_str());
+    let values: Vec<&str> = values.collect();
+    if values.iter().all(|value| description.contains(value)) {
+        return String::new();
+    }
+    format!(" One of `{}`.", values.join("`, `"))
 }
 
 /// One row for each value, with the comment above it.

@@ -12,7 +12,7 @@ pub(super) struct Followed {
     /// When it had a record last, by the tracker's clock.
     pub(super) active: u64,
     /// A bit for each of its threads; threads may share one.
-    threads: u64,
+    thread_bits: u64,
 }
 
 impl Followed {
@@ -21,13 +21,13 @@ impl Followed {
         Self {
             handshake: Box::new(Handshake::new(side)),
             active: 0,
-            threads: 0,
+            thread_bits: 0,
         }
     }
 
     /// Whether this is one of its threads.
     pub(super) fn runs_on(&self, thread: Wanted<'_>) -> bool {
-        self.threads & thread.bit != 0
+        self.thread_bits & thread.bit != 0
             && self
                 .handshake
                 .threads
@@ -38,7 +38,7 @@ impl Followed {
     /// This becomes one of its threads, if there is room.
     pub(super) fn adopt(&mut self, thread: Wanted<'_>) {
         if !self.runs_on(thread) && self.handshake.threads.len() < KEPT_THREADS {
-            self.threads |= thread.bit;
+            self.thread_bits |= thread.bit;
             self.handshake.threads.push(Thread {
                 id: thread.id.to_owned(),
                 name: thread.name.to_owned(),
@@ -105,7 +105,7 @@ mod tests {
         followed.adopt(on("0A", "worker-1"));
         followed.adopt(on("0A", "worker-1"));
         followed.adopt(on("0B", ""));
-        assert_eq!(followed.threads.count_ones(), 2);
+        assert_eq!(followed.thread_bits.count_ones(), 2);
         assert_eq!(followed.handshake.threads.len(), 2);
         assert!(followed.runs_on(on("0A", "worker-1")) && followed.runs_on(on("0B", "")));
         assert!(!followed.runs_on(on("0B", "worker-1")) && !followed.runs_on(on("0A", "worker-2")));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::json::Json;
+use super::legacy::threaded::split_thread;
 use super::modern::LOGGER;
 use super::prefix::Prefixes;
 use super::signs::{Sign, Signs};
@@ -60,6 +61,13 @@ impl Carrier {
     /// Whether no prefix has been learned.
     pub(super) fn knows_no_prefix(&self) -> bool {
         self.prefixes.is_empty()
+    }
+
+    /// The input has ended, or lines are missing behind this one: calls back with what a runtime held back.
+    pub(super) fn finish(&mut self, carried: &mut dyn FnMut(&[u8], Signs)) {
+        if !self.partial.is_empty() {
+            self.release(DEPTH, carried);
+        }
     }
 
     fn strip_known(&mut self, mut line: &[u8], signs: Signs, depth: usize, carried: &mut dyn FnMut(&[u8], Signs)) {
@@ -207,7 +215,15 @@ fn embedded_json(line: &[u8]) -> Option<Json<'_>> {
         return None;
     }
     let at = memmem::find(object, b" {\"").or_else(|| memmem::find(object, b"\t{\""))?;
-    Json::read(&object[at + 1..])
+    let (before, object) = (&object[..at], &object[at + 1..]);
+    // What a JVM says of an error may end in an object that the other end has sent.
+    let is_message = Sign::Logger.find(before).is_some()
+        || memmem::find(before, b"Exception: ").is_some()
+        || split_thread(before).is_some();
+    if is_message {
+        return None;
+    }
+    Json::read(object)
 }
 
 /// `kubectl logs --prefix`: `[pod/NAME/CONTAINER] TEXT`.
@@ -391,6 +407,17 @@ mod tests {
         let header = r#"javax.net.ssl|DEBUG|10|main|2026-11-23 14:54:54.556 GMT|X.java:1|was {"log":"x"}"#;
         assert_eq!(carried(&[header]), [header]);
         assert_eq!(carried(&[r#"was {"log":"x"}"#]), ["x"]);
+        let exceptions = [
+            r#"main, fatal error: 46: refused {"code":1,"message":"no"}"#,
+            r#"java.security.cert.CertificateException: refused {"code":1,"message":"no"}"#,
+        ];
+        for line in [header].into_iter().chain(exceptions) {
+            assert_eq!(carried(&[line]), [line]);
+            assert_eq!(carried(&[&format!("2026-11-23T14:56:39.1Z stderr F {line}")]), [line]);
+            let json = serde_json::json!({"log": format!("{line}\n"), "stream": "stderr"});
+            assert_eq!(carried(&[&json.to_string()]), [line]);
+        }
+        assert_eq!(carried(&[&format!("host java[7]: {header}")]), [header]);
     }
 
     #[test]

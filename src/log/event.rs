@@ -222,7 +222,19 @@ pub struct ThrownBy {
     pub message: String,
 }
 
+/// Links of a throwable's chain that are kept.
+const KEPT_LINKS: usize = 8;
+
 impl Thrown {
+    /// Adds a cause to the chain; answers whether there was room for it.
+    pub(super) fn push(&mut self, cause: ThrownBy) -> bool {
+        let room = self.chain.len() < KEPT_LINKS;
+        if room {
+            self.chain.push(cause);
+        }
+        room
+    }
+
     /// The outermost message; empty where there is none.
     #[must_use]
     pub fn message(&self) -> String {

@@ -7,7 +7,7 @@ mod announced;
 pub(super) mod dump;
 mod fields;
 mod finishing;
-mod threaded;
+pub(super) mod threaded;
 
 use std::collections::VecDeque;
 
@@ -129,10 +129,15 @@ type Emit<'a> = &'a mut dyn FnMut(Event);
 impl Legacy {
     /// Takes a line; answers whether it is of these layouts.
     pub(super) fn line(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
-        if let Some(end) = broken_off(line) {
-            self.line(&line[..end], number, emit);
-            return self.line(&line[end..], number, emit);
+        let mut rest = line;
+        while let Some(end) = broken_off(rest) {
+            self.whole_line(&rest[..end], number, emit);
+            rest = &rest[end..];
         }
+        self.whole_line(rest, number, emit)
+    }
+
+    fn whole_line(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
         match line.first() {
             Some(b'*') if line.starts_with(b"***") => self.stars(line, number, emit),
             Some(b'%') if line.starts_with(b"%% ") => {
@@ -473,9 +478,11 @@ impl Legacy {
                     self.end_block(emit);
                     return false;
                 };
-                thrown.chain.push(next);
-                block.lines.push(line_of(line, number));
-                if !text.trim_end().ends_with(INTERNAL_CAUSE) {
+                let kept = thrown.push(next);
+                if kept && block.lines.len() < KEPT_LINES {
+                    block.lines.push(line_of(line, number));
+                }
+                if !kept || !text.trim_end().ends_with(INTERNAL_CAUSE) {
                     self.end_block(emit);
                 }
                 return true;
@@ -505,10 +512,6 @@ impl Legacy {
             }
         }
         if field.is_empty() || field.starts_with(b"Valid from") {
-            // Copies of logs have lost empty lines together with their line ends.
-            if field.ends_with(b"adding as trusted cert:") && self.anchors.len() < KEPT_ANCHORS {
-                self.anchors.push(Certificate::default());
-            }
             return true;
         }
         self.end_block(emit);
@@ -771,6 +774,22 @@ mod tests {
             anchors.iter().map(|anchor| anchor.subject.as_str()).collect::<Vec<_>>(),
             ["CN=A", "CN=B"]
         );
+    }
+
+    #[test]
+    fn a_chain_without_end_is_cut() {
+        let log = "main, fatal error: 46: x\n".to_owned() + &"java.lang.Error: internal cause is:\n".repeat(100);
+        let found = events(&log);
+        let Kind::Fatal { thrown, .. } = &found[0].kind else {
+            panic!("{found:?}")
+        };
+        assert_eq!((found.len(), thrown.chain.len(), found[0].lines.len()), (1, 8, 8));
+    }
+
+    #[test]
+    fn a_line_may_be_broken_off_any_number_of_times() {
+        let line = "Session ID:{".repeat(5000) + "\n*** ClientHello, TLSv1.2\n***\n";
+        assert_eq!(events(&line).len(), 1);
     }
 
     #[test]

@@ -109,7 +109,12 @@ fn ahead(zone: &str) -> Option<i64> {
         return Some(0);
     }
     let (hours, minutes) = rest.get(1..)?.split_once(':')?;
-    let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+    let number = |text: &str, most: i64| -> Option<i64> {
+        let digits = matches!(text.len(), 1..=2) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|number| digits && *number <= most)
+    };
+    // No zone is further from UTC (`java.time.ZoneOffset.MAX`).
+    let minutes = number(hours, 18)? * 60 + number(minutes, 59)?;
     match rest.as_bytes()[0] {
         b'+' => Some(minutes * 60_000),
         b'-' => Some(-minutes * 60_000),
@@ -137,6 +142,9 @@ mod tests {
             moment("2026-11-23 09:00:00.000 GMT-05:00").unwrap(),
         );
         assert_eq!(there.on_clock_of(here), here.clock);
+        assert_eq!(ahead("GMT+9223372036854775807:00"), None);
+        assert_eq!(ahead("GMT+-5:00"), None);
+        assert_eq!(ahead("GMT+5:30"), Some(19_800_000));
         assert_eq!(zone("2026-11-23 09:00:00.000 GMT-05:00"), "GMT-05:00");
     }
 

@@ -9,8 +9,6 @@ use super::modern::Message;
 use super::text::{text, without_indent};
 use super::{Alert, AlertLevel, Excerpt, Kind, Line, Thrown, ThrownBy};
 
-/// Links of a throwable's chain that are kept.
-const KEPT_LINKS: usize = 8;
 /// Payload lines kept as evidence for one record.
 const KEPT_LINES: usize = 8;
 /// Names of certificate authorities kept of one CertificateRequest.
@@ -188,14 +186,11 @@ pub(super) fn throwable(line: &[u8], thrown: &mut Thrown) -> bool {
         frame_of(frame, thrown);
         return false;
     }
-    if thrown.chain.len() == KEPT_LINKS || line.starts_with(b"... ") {
+    if line.starts_with(b"... ") {
         return false;
     }
     let line = line.strip_prefix(b"Caused by: ").unwrap_or(line);
-    let next = link(&text(line.trim_ascii_end()));
-    let shown = next.is_some();
-    thrown.chain.extend(next);
-    shown
+    link(&text(line.trim_ascii_end())).is_some_and(|cause| thrown.push(cause))
 }
 
 /// Class and message of `java.io.EOFException: SSL peer shut down incorrectly`.

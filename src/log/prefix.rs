@@ -10,13 +10,23 @@ use super::legacy::dump::has_offset;
 const LEARNED: usize = 4;
 
 /// What stands before such a beginning is no prefix but a line of the legacy layouts that another thread has broken off.
-const BROKEN_OFF: [&[u8]; 5] = [b"***", b"%%", b"RandomCookie:", b"verify_data:", b"Session ID:"];
+const BROKEN_OFF: [&[u8]; 6] = [
+    b"***",
+    b"%%",
+    b"RandomCookie:",
+    b"verify_data:",
+    b"Session ID:",
+    b"  Valid from",
+];
 
 /// Before a line that a diff adds.
 const ADDED: &[u8] = b"+";
 
 /// A run of so many hex digits is a number: a time in TAI64N, the id of a trace.
 const HEX_NUMBER: usize = 8;
+
+/// A number, with the blanks before it, is no longer.
+const NUMBER_LIMIT: usize = 200;
 
 /// The prefixes that one source has shown.
 #[derive(Debug, Default)]
@@ -172,23 +182,36 @@ fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
 /// may be lost.
 fn after<'a>(line: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (mut line, mut prefix) = (line, prefix);
+    // Within a run of which the beginning was no number that fits, none begins: so no byte is looked at again and again.
+    let mut before = None;
     while let Some(known) = prefix.first() {
         let Some(byte) = line.first() else {
             return prefix.trim_ascii().is_empty().then_some(&[]);
         };
-        let digits = hex_run(prefix);
-        let (length, other_length) = if digits >= HEX_NUMBER && hex_run(line) == digits {
-            (digits, digits)
-        } else if let (Some(number), Some(other)) = (padded_number(prefix), padded_number(line)) {
-            (number, other)
-        } else if known == byte {
-            (1, 1)
-        } else {
+        let number = numbers(prefix, line, before);
+        if number.is_none() && known != byte {
             return None;
-        };
+        }
+        before = number.is_none().then_some(*known);
+        let (length, other_length) = number.unwrap_or((1, 1));
         (prefix, line) = (&prefix[length..], &line[other_length..]);
     }
     Some(line)
+}
+
+/// The lengths of the numbers with which both begin, behind this byte of the same text.
+fn numbers(prefix: &[u8], line: &[u8], before: Option<u8>) -> Option<(usize, usize)> {
+    if !before.is_some_and(|byte| byte.is_ascii_hexdigit()) {
+        let digits = hex_run(prefix);
+        if digits >= HEX_NUMBER && hex_run(line.get(..=digits).unwrap_or(line)) == digits {
+            return Some((digits, digits));
+        }
+    }
+    if before.is_some_and(|byte| byte == b' ' || byte.is_ascii_digit()) {
+        return None;
+    }
+    let number = padded_number(prefix)?;
+    Some((number, padded_number(line.get(..NUMBER_LIMIT).unwrap_or(line))?))
 }
 
 /// The length of a number and of the blanks before it.

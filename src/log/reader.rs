@@ -84,8 +84,7 @@ impl Reader {
         } = self;
         decoder.finish(|decoded| lines.feed(decoded, |line, signs| parser.line(line, signs, &mut event)));
         lines.finish(|line, signs| parser.line(line, signs, &mut event));
-        parser.layouts.close(&mut event);
-        parser.layouts.legacy.finish(&mut event);
+        parser.finish(&mut event);
     }
 
     /// Lines read.
@@ -116,6 +115,17 @@ impl Parser {
         if !(within && self.layouts.inner_line(line)) {
             self.outer_line(line, signs, within, emit);
         }
+    }
+
+    /// What was begun does not go on.
+    fn finish(&mut self, emit: &mut dyn FnMut(Event)) {
+        let Self { carrier, layouts } = self;
+        carrier.finish(&mut |text, signs| layouts.text(text, signs, emit));
+        layouts.close(emit);
+        layouts.legacy.finish(emit);
+        layouts.two_lines = None;
+        layouts.half.clear();
+        layouts.expand = Expand::default();
     }
 
     /// Any other line; whether it can only be one of the open record is known.
@@ -343,6 +353,37 @@ mod tests {
     fn a_record_that_is_cut_off_ends_at_the_next_header() {
         let log = HELLO.replace("\n)\n", "\n") + HELLO;
         assert_eq!(events(&log).len(), 2);
+    }
+
+    #[test]
+    fn what_was_begun_ends_where_lines_are_missing() {
+        let begun = [
+            "javax.net.ssl|DEBUG|10|a\n",
+            "Nov 23, 2026 2:57:06 PM sun.security.ssl.SSLLogger log\n",
+            "{\n  \"logger\"      : \"javax.net.ssl\",\n",
+            "2026-11-23T14:56:39.1Z stderr P held back\n",
+        ];
+        for begun in begun {
+            let mut found = Vec::new();
+            let mut reader = Reader::default();
+            reader.feed(begun.as_bytes(), |event| found.push(event));
+            reader.finish(|event| found.push(event));
+            let hello = "2026-11-23T14:56:39.1Z stderr F *** ClientHello, TLSv1.2\n***\n";
+            reader.feed(hello.as_bytes(), |event| found.push(event));
+            reader.finish(|event| found.push(event));
+            assert!(
+                matches!(
+                    found[..],
+                    [Event {
+                        kind: Kind::ClientHello { .. },
+                        ..
+                    }]
+                ),
+                "{begun}: {found:?}"
+            );
+        }
+        let last = "2026-11-23T14:56:39.1Z stderr P main, SEND TLSv1.2 ALERT:  fatal, description = bad_certificate";
+        assert!(matches!(events(last)[0].kind, Kind::AlertSent(_)));
     }
 
     #[test]

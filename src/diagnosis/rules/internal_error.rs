@@ -12,14 +12,14 @@ const AFTERMATH: [&str; 3] = [
 ];
 
 pub(super) fn diagnosis(case: &Case<'_>) -> Diagnosis {
-    let innermost = case
+    let outermost = case
         .failure
         .thrown()
         .chain
         .first()
         .map(|link| format!("{}: {}", link.class, link.message));
     let what = if case.failure.message().is_empty() {
-        innermost
+        outermost
             .or_else(|| {
                 case.failure
                     .alert

@@ -3,7 +3,7 @@
 use crate::log::{Alert, AlertLevel, Sender};
 
 /// Splits `THREAD, WHAT`, where a thread's name may hold commas itself.
-pub(super) fn split_thread(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(in crate::log) fn split_thread(line: &[u8]) -> Option<(&[u8], &[u8])> {
     const WHAT: [&[u8]; 10] = [
         b"READ: ",
         b"WRITE: ",

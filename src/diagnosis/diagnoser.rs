@@ -22,7 +22,7 @@ const KEPT_THREADS: usize = 10;
 ///
 /// Memory does not grow with the log: what is kept are the handshakes under way, the first handshake of each different
 /// failure, and the certificates that passed by, each up to a limit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Diagnoser {
     source: String,
     reader: Reader,
@@ -43,7 +43,7 @@ pub struct Diagnoser {
 ///
 /// How certain they are may change with what the log says later, so the first is kept beside a surer one: how the log was cut
 /// must not decide.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Group {
     key: (&'static str, Option<Side>, Peer, String),
     first: Box<Handshake>,
@@ -83,16 +83,6 @@ impl Diagnoser {
             tracker: Tracker::with_transcripts(),
             journal: Some(Rows::default()),
             ..Self::new(source)
-        }
-    }
-
-    /// Another one for the same source, of which nothing has been read.
-    #[must_use]
-    pub fn anew(&self) -> Self {
-        if self.journal.is_some() {
-            Self::with_journal(self.source.clone())
-        } else {
-            Self::new(self.source.clone())
         }
     }
 

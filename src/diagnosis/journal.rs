@@ -94,7 +94,7 @@ pub(super) struct Place {
 }
 
 /// The handshakes of one source, as they settle.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
     /// Succeeded, failed, without an end.
     kept: [Kept; 3],
@@ -103,7 +103,7 @@ pub(super) struct Rows {
     kinds: HashMap<(Outcome, Option<usize>), (u32, u64)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Kept {
     first: Vec<(u64, Row)>,
     last: VecDeque<(u64, Row)>,

@@ -6,7 +6,7 @@ use super::{Handshake, KEPT_THREADS, Side, Thread};
 use crate::log::Origin;
 
 /// A handshake, with what tells quickly whether it is the one that is looked for: each record is a search among all.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Followed {
     handshake: Box<Handshake>,
     /// When it had a record last, by the tracker's clock.

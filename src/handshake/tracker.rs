@@ -13,7 +13,7 @@ use crate::log::{Alert, AlertLevel, Event, Excerpt, Kind, Origin, Sender, Thrown
 const FOLLOWED: usize = 128;
 
 /// Follows the handshakes of one log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tracker {
     followed: Vec<Followed>,
     settled: Vec<Followed>,

@@ -26,7 +26,7 @@ const LEGACY: [&[u8]; 4] = [
 ];
 
 /// Takes the carriers off the lines of one source.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Carrier {
     partial: Vec<u8>,
     prefixes: Prefixes,

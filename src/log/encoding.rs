@@ -18,7 +18,7 @@ enum Form {
 }
 
 /// Decodes one source, whatever the split.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Decoder {
     form: Form,
     /// The first bytes of the source, until its form is known.

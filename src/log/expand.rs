@@ -21,12 +21,12 @@ pub(super) enum Step {
 }
 
 /// The fields of the record that is being read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Expand {
     open: Option<Fields>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Fields {
     line: u64,
     thread_id: String,

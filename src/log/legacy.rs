@@ -31,7 +31,7 @@ const KEPT_LINES: usize = 8;
 const KEPT_ANCHORS: usize = 1024;
 
 /// A block that is being read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     body: Body,
     /// Whether the message was read, as far as can be told.
@@ -45,7 +45,7 @@ struct Block {
     clippy::struct_excessive_bools,
     reason = "independent facts, not the states of one machine"
 )]
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Context {
     /// Which end this is follows from a hello, and is no guess.
     told: bool,
@@ -59,7 +59,7 @@ struct Context {
     finished: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Body {
     ClientHello(ClientHello),
     ServerHello(ServerHello),
@@ -99,7 +99,7 @@ const IBM: [&[u8]; 5] = [
 ];
 
 /// Reads the legacy layouts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Legacy {
     block: Option<Block>,
     /// The thread whose messages are being printed.

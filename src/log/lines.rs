@@ -8,7 +8,7 @@ use super::signs::{self, Signs};
 const LINE_LIMIT: usize = 64 * 1024;
 
 /// Assembles lines; owns only the beginning of a line whose end has not come yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Lines {
     pending: Vec<u8>,
 }

@@ -17,7 +17,7 @@ const KEPT_AUTHORITIES: usize = 64;
 const EVIDENCE_LIMIT: usize = 512;
 
 /// What the payload of the open record is read into.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Body {
     Skipped,
     Hello(Box<Hello>),
@@ -28,7 +28,7 @@ enum Body {
 }
 
 /// The record that is open.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Payload {
     message: Message,
     body: Body,

@@ -29,12 +29,12 @@ const HEX_NUMBER: usize = 8;
 const NUMBER_LIMIT: usize = 200;
 
 /// The prefixes that one source has shown.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Prefixes {
     learned: Vec<Prefix>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Prefix {
     bytes: Vec<u8>,
     enclosure: Enclosure,

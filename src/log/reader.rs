@@ -29,7 +29,7 @@ enum Closing {
     Later,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Open {
     payload: Payload,
     origin: Origin,
@@ -37,7 +37,7 @@ struct Open {
 }
 
 /// Reads one log source.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Reader {
     decoder: Decoder,
     lines: Lines,
@@ -45,14 +45,14 @@ pub struct Reader {
     bytes: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Parser {
     carrier: Carrier,
     layouts: Layouts,
 }
 
 /// Reads lines from which the carriers are taken off.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Layouts {
     number: u64,
     records: u64,

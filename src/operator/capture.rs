@@ -2,6 +2,7 @@
 
 pub mod lines;
 mod lives;
+mod owner;
 pub mod pace;
 pub mod stream;
 

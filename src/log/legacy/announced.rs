@@ -1,7 +1,7 @@
 //! What the lines about sessions tell of what follows: whose hello comes next, and whether a connection has only begun.
 
 /// What lines `%% …` have announced.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Announced {
     /// Sessions that this client has looked up: for each, its ClientHello follows (`sun.security.ssl.ClientHandshaker`).
     client_hellos: u8,
@@ -17,7 +17,7 @@ pub(super) struct Announced {
 }
 
 /// Whether a connection has begun of which nothing has been printed yet.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Beginning {
     #[default]
     No,

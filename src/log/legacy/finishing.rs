@@ -8,7 +8,7 @@ use super::KEPT_THREADS;
 const PATIENCE: u64 = 400;
 
 /// What the lines about records tell of the Finished messages that follow.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Finishing {
     /// Threads whose peer has changed its cipher.
     changed: VecDeque<String>,
@@ -16,7 +16,7 @@ pub(super) struct Finishing {
 }
 
 /// A Finished that has not been printed yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Expected {
     thread: String,
     own: bool,

@@ -11,7 +11,7 @@ const REMEMBERED: usize = 8192;
 const LONGEST: usize = 1024 * 1024;
 
 /// Cuts a byte stream into lines.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Cutter {
     pending: Vec<u8>,
 }
@@ -64,7 +64,7 @@ pub fn split_timestamp(line: &[u8]) -> Option<(Timestamp, &[u8])> {
 /// looked for from one whole second before the last timestamp cut down to its second. The runtime stamps each 16 KiB of a
 /// line, so a log that is read from some second on can begin with the rest of a line. Reading therefore begins a second
 /// earlier still, and of that second nothing is new.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Memory {
     last: Option<Timestamp>,
     ring: VecDeque<(Timestamp, u64)>,
@@ -73,7 +73,7 @@ pub struct Memory {
     overlap: Option<Overlap>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Overlap {
     /// How often each remembered line was read.
     seen: HashMap<(Timestamp, u64), u32>,

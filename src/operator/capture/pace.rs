@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 const FALLS_BACK: SignedDuration = SignedDuration::from_secs(30);
 
 /// Compares how old the lines are when they are read. The clocks of the node and of the operator may differ.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Pace {
     /// How old the first lines of the stream were: it may begin long ago.
     at_first: Option<SignedDuration>,

@@ -12,15 +12,13 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::lines::{Cutter, Judgement, Memory, split_timestamp};
+use super::owner::{Now, Owner, Ownership, STATUS_LAG, now};
 use super::pace::Pace;
 use crate::diagnosis::Diagnoser;
 use crate::operator::metrics::LogMetrics;
-use crate::operator::observe::pods::container_status;
 
 /// A stream of a running container that brings nothing for this long is opened anew.
 const SILENCE: Duration = Duration::from_mins(5);
-/// How long the pod's status may be behind the kubelet: call a container running that has ended, or not know of its next life.
-const STATUS_LAG: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
@@ -36,7 +34,7 @@ pub struct Life {
 }
 
 /// What was read of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct State {
     /// The pod's name.
     pub pod: String,
@@ -46,8 +44,6 @@ pub struct State {
     pub gaps: u64,
     /// How many of them the metrics have.
     counted_gaps: u64,
-    /// How many there were before reading began.
-    first_gaps: u64,
     memory: Memory,
     cutter: Cutter,
     /// How reading keeps up with writing.
@@ -65,7 +61,6 @@ impl State {
             diagnoser,
             gaps: missed + known_gaps,
             counted_gaps: known_gaps,
-            first_gaps: missed + known_gaps,
             memory: Memory::default(),
             cutter: Cutter::default(),
             pace: Pace::default(),
@@ -73,19 +68,24 @@ impl State {
         }
     }
 
-    /// The same life, of which nothing has been read.
-    fn anew(&self) -> Self {
-        Self {
-            counted_gaps: self.counted_gaps,
-            ..Self::new(self.diagnoser.anew(), &self.pod, self.first_gaps, 0)
-        }
-    }
-
     /// Before a stream is opened: from when on it is to begin, or `None` at the start of the log.
-    fn resume(&mut self) -> Option<Timestamp> {
+    pub(super) fn resume(&mut self) -> Option<Timestamp> {
         self.cutter.reset();
         self.pace.begin();
         self.memory.resume()
+    }
+
+    /// When the last line was written that was read.
+    fn last(&self) -> Option<Timestamp> {
+        self.memory.last()
+    }
+
+    /// Becomes another state of the same life. Gaps that the metrics have are not counted again when they are found again.
+    pub(super) fn become_again(&mut self, other: Self) {
+        *self = Self {
+            counted_gaps: self.counted_gaps,
+            ..other
+        };
     }
 
     /// Whether nothing more will come.
@@ -122,19 +122,8 @@ enum End {
     Silent,
     /// The session's limit of bytes is reached.
     Limit,
-    /// The container was restarted between the look at the pod and the opening of the stream: it is another life's.
+    /// The container had been restarted when the stream was opened: it is another life's.
     NotOurs,
-}
-
-/// What the pod's status says of a life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Now {
-    Running,
-    /// Ended, and its log is still the current one.
-    Ended,
-    /// Ended, and a newer life has the current log.
-    Previous,
-    Gone,
 }
 
 /// Follows a life to its end. Every break is told apart: the log ended, the connection broke, the pod is gone.
@@ -142,8 +131,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     let pods: Api<Pod> = Api::namespaced(shared.client.clone(), &shared.namespace);
     let mut retry = FIRST_RETRY;
     let mut was_opened = false;
-    // Whether what was read is of this life: the status that said so may have been late.
-    let mut is_certain = false;
+    let mut ownership = Ownership::new(&state);
     let count_gaps = CountGaps {
         state: &state,
         metrics: &shared.metrics,
@@ -153,6 +141,9 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
     loop {
         count_gaps.count();
         let now = now(&pods, &life, &shared.container).await;
+        if let Ok(now) = &now {
+            ownership.looked(*now);
+        }
         let (follow, previous) = match now {
             Ok(Now::Running) => {
                 // It closed before the log ended, and what is written now is lost should the pod go.
@@ -173,17 +164,15 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
                 continue;
             }
         };
-        let again = (previous && !is_certain).then(|| Mutex::new(lock(&state).anew()));
-        let target = again.as_ref().unwrap_or(&state);
         let parameters = LogParams {
             container: Some(shared.container.clone()),
             follow,
             previous,
             timestamps: true,
-            since_time: lock(target).resume(),
+            since_time: ownership.resume(),
             ..LogParams::default()
         };
-        let last = lock(target).memory.last();
+        let mut last = lock(&state).last();
         if std::mem::replace(&mut was_opened, true) {
             shared.metrics.reconnects.inc();
         }
@@ -191,21 +180,21 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             Ok(stream) => {
                 shared.note_unreadable(None);
                 let owner = Owner::new(&pods, &life, &shared.container, previous);
-                let end = read(stream, &shared, target, &mut is_certain, owner).await;
-                if let (Some(again), Ok(End::Closed)) = (again, &end) {
-                    is_certain = true;
-                    *lock(&state) = again.into_inner().unwrap_or_else(PoisonError::into_inner);
-                }
+                ownership.opened(previous);
+                last = lock(&state).last();
+                let end = read(stream, &shared, &mut ownership, owner).await;
                 closed = match end {
                     Ok(End::Closed) => Some(Instant::now()),
-                    // Nothing of this life was in it.
+                    // Whether lines are missing shows what the stream before it has brought.
                     Ok(End::NotOurs) => closed,
                     _ => None,
                 };
                 match end {
                     Ok(End::Limit) => break,
                     // What was the rest of an ended life's log may have been the beginning of the next one's.
-                    Ok(End::Closed) if !follow && !is_certain && lock(&state).memory.last() != last => {
+                    Ok(End::Closed)
+                        if matches!(now, Ok(Now::Ended)) && ownership.is_uncertain() && lock(&state).last() != last =>
+                    {
                         tokio::time::sleep(STATUS_LAG).await;
                     }
                     Ok(End::Closed) if !follow => break,
@@ -231,7 +220,7 @@ pub async fn follow(shared: Arc<Shared>, life: Life, state: Arc<Mutex<State>>) {
             }
         }
         // A stream that brings nothing and closes is opened ever more slowly.
-        if lock(&state).memory.last() != last {
+        if lock(&state).last() != last {
             retry = FIRST_RETRY;
         }
         pause(&mut retry).await;
@@ -250,7 +239,8 @@ impl CountGaps<'_> {
     fn count(&self) {
         let mut state = lock(self.state);
         self.metrics.gaps.inc_by(state.gaps.saturating_sub(state.counted_gaps));
-        state.counted_gaps = state.gaps;
+        // Those of lines that were taken back are found again.
+        state.counted_gaps = state.counted_gaps.max(state.gaps);
     }
 }
 
@@ -274,42 +264,14 @@ async fn pause(retry: &mut Duration) {
     *retry = (*retry * 2).min(LAST_RETRY);
 }
 
-/// The life that a stream was opened for.
-struct Owner<'a> {
-    pods: &'a Api<Pod>,
-    life: &'a Life,
-    container: &'a str,
-    /// It was opened for the log of the life before the current one.
-    previous: bool,
-}
-
-impl<'a> Owner<'a> {
-    fn new(pods: &'a Api<Pod>, life: &'a Life, container: &'a str, previous: bool) -> Self {
-        Self {
-            pods,
-            life,
-            container,
-            previous,
-        }
-    }
-
-    /// Whether the pod's status still has the life where the stream looked for it.
-    async fn is_still_there(&self) -> std::io::Result<bool> {
-        let now = now(self.pods, self.life, self.container).await;
-        let now = now.map_err(std::io::Error::other)?;
-        Ok((now == Now::Previous) == self.previous && now != Now::Gone)
-    }
-}
-
 /// Reads to the end of a stream. Nothing of it counts before its `owner`, asked when its first bytes are there, has said that
 /// it belongs to the life that it was opened for: a request names a pod and no life. That is asked once more when the status
-/// can no longer be behind, and is certain then. Lines that were written before the stream was opened are not lost, for it
+/// can no longer be behind; it is certain then. Lines that were written before the stream was opened are not lost, for it
 /// begins at the start of the log, or before the last line that was read.
 async fn read(
     stream: impl AsyncBufRead,
     shared: &Shared,
-    state: &Mutex<State>,
-    is_certain: &mut bool,
+    ownership: &mut Ownership<'_>,
     owner: Owner<'_>,
 ) -> std::io::Result<End> {
     let mut stream = std::pin::pin!(stream);
@@ -318,13 +280,18 @@ async fn read(
     let mut is_first = true;
     let mut silent = Instant::now() + SILENCE;
     loop {
-        let wait = if *is_certain { silent } else { silent.min(ask_again) };
+        let wait = if ownership.is_uncertain() {
+            silent.min(ask_again)
+        } else {
+            silent
+        };
         let read = tokio::time::timeout_at(wait, stream.read(&mut buffer)).await;
-        if !*is_certain && Instant::now() >= ask_again {
+        if ownership.is_uncertain() && Instant::now() >= ask_again {
             if !owner.is_still_there().await? {
+                ownership.refute();
                 return Ok(End::NotOurs);
             }
-            *is_certain = true;
+            ownership.confirm();
         }
         let Ok(read) = read else {
             if Instant::now() >= silent {
@@ -338,12 +305,13 @@ async fn read(
             return Ok(End::Closed);
         }
         if std::mem::take(&mut is_first) && !owner.is_still_there().await? {
+            ownership.refute();
             return Ok(End::NotOurs);
         }
         if !shared.take(bytes.len()) {
             return Ok(End::Limit);
         }
-        let mut state = lock(state);
+        let mut state = lock(ownership.state());
         let state = &mut *state;
         let before = state.diagnoser.revision();
         let State {
@@ -379,26 +347,6 @@ fn take(line: &[u8], memory: &mut Memory, diagnoser: &mut Diagnoser, gaps: &mut 
     };
     diagnoser.feed(text);
     diagnoser.feed(b"\n");
-}
-
-async fn now(pods: &Api<Pod>, life: &Life, container: &str) -> kube::Result<Now> {
-    let Some(pod) = pods
-        .get_opt(&life.pod)
-        .await?
-        .filter(|pod| pod.metadata.uid.as_ref() == Some(&life.uid))
-    else {
-        return Ok(Now::Gone);
-    };
-    let Some(container) = container_status(&pod, container) else {
-        return Ok(Now::Gone);
-    };
-    let is_running = container.state.as_ref().is_some_and(|state| state.running.is_some());
-    Ok(match container.restart_count - life.restarts {
-        0 if is_running => Now::Running,
-        0 => Now::Ended,
-        1 => Now::Previous,
-        _ => Now::Gone,
-    })
 }
 
 #[cfg(test)]
@@ -446,17 +394,15 @@ mod tests {
     }
 
     /// Follows the first life of a container of which the API server says what `looks` say, one after the other: how often it
-    /// was restarted, and its state. It is gone then. Its log, or with `previous` the one before it, can be read once each and
-    /// ends then; afterwards the API server answers with `refusal`.
+    /// was restarted, and its state. It is gone then. Of `logs`, the current one and that of the life before it, each request
+    /// brings the next text and ends then; where there is none, the API server answers with `refusal`.
     async fn followed(
         looks: Vec<(i32, serde_json::Value)>,
-        [current, previous]: [&'static str; 2],
+        logs: [Vec<Option<&'static str>>; 2],
         refusal: u16,
     ) -> (Arc<Shared>, Arc<Mutex<State>>) {
-        let server = Arc::new((
-            Mutex::new(looks.into_iter()),
-            Mutex::new([Some(current), Some(previous)]),
-        ));
+        let logs = logs.map(Vec::into_iter);
+        let server = Arc::new((Mutex::new(looks.into_iter()), Mutex::new(logs)));
         let service = tower::service_fn(move |request: Request<Body>| {
             let failure = |code: u16| {
                 let reason = if code == 404 { "NotFound" } else { "Other" };
@@ -470,7 +416,9 @@ mod tests {
                     .uri()
                     .query()
                     .is_some_and(|query| query.contains("previous=true"));
-                let text = server.1.lock().expect("no panic")[usize::from(is_previous)].take();
+                let text = server.1.lock().expect("no panic")[usize::from(is_previous)]
+                    .next()
+                    .flatten();
                 text.map_or_else(|| failure(refusal), |text| (200, text.to_owned()))
             } else {
                 let look = server.0.lock().expect("no panic").next();
@@ -510,7 +458,7 @@ mod tests {
     /// The gaps of a container that is never restarted and has such states, and how many of them are counted.
     async fn gaps_of(states: Vec<serde_json::Value>, refusal: u16) -> (u64, u64) {
         let looks = states.into_iter().map(|state| (0, state)).collect();
-        let (shared, state) = followed(looks, [LINE, ""], refusal).await;
+        let (shared, state) = followed(looks, [vec![Some(LINE)], vec![]], refusal).await;
         assert_eq!(lock(&state).diagnoser.lines(), 1);
         let gaps = lock(&state).gaps - 3;
         (gaps, shared.metrics.gaps.get() - 1)
@@ -523,7 +471,7 @@ mod tests {
         let ended = || (0, json!({"terminated": {"exitCode": 1}}));
         let lines = async |looks: Vec<(i32, serde_json::Value)>| {
             let previous = "2026-11-25T09:59:58Z first\n2026-11-25T09:59:58Z last\n";
-            let (_, state) = followed(looks, [LINE, previous], 400).await;
+            let (_, state) = followed(looks, [vec![Some(LINE)], vec![Some(previous)]], 400).await;
             let state = lock(&state);
             (state.diagnoser.lines(), state.gaps - 3)
         };
@@ -535,6 +483,23 @@ mod tests {
             (2, 0),
             "seen at once"
         );
+    }
+
+    /// The API server does not answer for some seconds, and then the next life's log is there already.
+    #[tokio::test(start_paused = true)]
+    async fn of_a_life_that_is_known_only_what_a_late_stream_brought_is_taken_back() {
+        let running = |restarts: i32| (restarts, json!({"running": {}}));
+        let next = "2026-11-25T10:00:07Z next\n";
+        let previous = "2026-11-25T10:00:00Z a\n2026-11-25T10:00:06Z last\n";
+        for breaks in [0, 1] {
+            let mut looks = vec![running(0); 8];
+            looks.extend(vec![running(1); 8]);
+            let current = vec![Some(LINE), None, None, None, None, Some(next)];
+            let previous = [vec![None; breaks], vec![Some(previous)]].concat();
+            let (_, state) = followed(looks, [current, previous], 500).await;
+            let state = lock(&state);
+            assert_eq!((state.diagnoser.lines(), state.gaps - 3), (2, 0), "{breaks}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use super::{Alert, AlertLevel, Excerpt, Kind, Line, Thrown, ThrownBy};
 
 /// Payload lines kept as evidence for one record.
 const KEPT_LINES: usize = 8;
-/// Names of certificate authorities kept of one CertificateRequest.
+/// Names of certificate authorities that are kept of one CertificateRequest.
 const KEPT_AUTHORITIES: usize = 64;
 /// A line of evidence is cut here.
 const EVIDENCE_LIMIT: usize = 512;
@@ -143,19 +143,25 @@ fn request(line: &str, authorities: &mut Vec<String>, within: &mut bool) -> bool
         *within = !rest.ends_with(']');
         let rest = rest.trim_end_matches(']').trim();
         if !rest.is_empty() && rest != "<empty>" {
-            authorities.push(rest.to_owned());
+            keep_authority(authorities, rest);
         }
         return true;
     }
     if *within {
         *within = !text.ends_with(']');
         let name = text.trim_end_matches(']').trim_end_matches(',').trim();
-        if name.contains('=') && authorities.len() < KEPT_AUTHORITIES {
-            authorities.push(name.to_owned());
-            return true;
-        }
+        return name.contains('=') && keep_authority(authorities, name);
     }
     false
+}
+
+/// Keeps the name of an authority; answers whether there was room for it.
+pub(super) fn keep_authority(authorities: &mut Vec<String>, name: &str) -> bool {
+    let room = authorities.len() < KEPT_AUTHORITIES;
+    if room {
+        authorities.push(name.to_owned());
+    }
+    room
 }
 
 fn alert(line: &[u8], level: &mut AlertLevel, description: &mut String) -> bool {

@@ -283,7 +283,7 @@ fn an_interrupt_asks_for_the_report() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// Memory of what never ends: lines, records, messages, names and prefixes.
+/// Memory of what never ends: lines, records, messages, names, chains and prefixes.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_stays_bounded_whatever_comes() {
@@ -291,7 +291,7 @@ fn memory_stays_bounded_whatever_comes() {
     use std::process::Stdio;
     type Line = fn(usize) -> String;
     const HEADER: &str = "javax.net.ssl|DEBUG|10|main|2026-11-23 14:54:54.556 GMT|X.java:1|";
-    let endless: [(&str, Line); 8] = [
+    let endless: [(&str, Line); 10] = [
         ("a line", |_| "x".repeat(100)),
         ("a record", |number| {
             format!(
@@ -329,6 +329,19 @@ fn memory_stays_bounded_whatever_comes() {
         }),
         ("prefixes", |number| {
             format!("pod-{} {HEADER}x\n", "y".repeat(number % 150))
+        }),
+        ("authorities", |number| {
+            let begin = "Consuming CertificateRequest handshake message (\n";
+            let header = if number == 0 {
+                format!("{HEADER}{begin}")
+            } else {
+                String::new()
+            };
+            format!("{header}\"certificate authorities\": [CN={number:0400}]\n")
+        }),
+        ("a chain of exceptions", |number| {
+            let header = if number == 0 { "main, fatal error: 46: x\n" } else { "" };
+            format!("{header}java.lang.RuntimeException: internal cause is:\n")
         }),
         ("legacy messages", |number| {
             format!(

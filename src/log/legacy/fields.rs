@@ -1,9 +1,7 @@
 //! What the lines of a block say.
 
+use crate::log::payload::keep_authority;
 use crate::log::{ClientHello, Names, ServerHello};
-
-/// Names of certificate authorities kept of one CertificateRequest.
-const KEPT_AUTHORITIES: usize = 64;
 
 /// A line of a ClientHello; answers whether it is worth showing as evidence.
 pub(super) fn client_hello(text: &str, hello: &mut ClientHello) -> bool {
@@ -96,10 +94,8 @@ pub(super) fn request(text: &str, authorities: &mut Vec<String>, within: &mut bo
             .strip_prefix('<')
             .and_then(|name| name.trim_end().strip_suffix('>'))
         && name != "Empty"
-        && authorities.len() < KEPT_AUTHORITIES
     {
-        authorities.push(name.to_owned());
-        return true;
+        return keep_authority(authorities, name);
     }
     false
 }

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use smallvec::smallvec;
 
 use self::announced::Announced;
-use self::dump::{broken_off, is_row};
+use self::dump::{broken_off, is_row_behind_blanks};
 use self::fields::{client_hello, request, server_hello};
 use self::finishing::Finishing;
 use self::threaded::{alert, alert_name, split_thread};
@@ -353,7 +353,7 @@ impl Legacy {
 
     /// A line `THREAD, WHAT`.
     fn threaded(&mut self, line: &[u8], number: u64, emit: Emit<'_>) -> bool {
-        if line.first().is_none_or(|byte| matches!(byte, b' ' | b'\t')) || is_row(line) {
+        if line.first().is_none_or(|byte| matches!(byte, b' ' | b'\t')) || is_row_behind_blanks(line) {
             return false;
         }
         let Some((thread, what)) = split_thread(line) else {

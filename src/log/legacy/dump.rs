@@ -1,6 +1,7 @@
 //! Lists of bytes and rows of a dump, which are printed byte by byte: another thread may break them off anywhere.
 
 use super::threaded::split_thread;
+use crate::log::text::text as lossy;
 
 /// Where another thread's line begins within a list of bytes or a row of a dump: both are printed byte by byte.
 pub(super) fn broken_off(line: &[u8]) -> Option<usize> {
@@ -25,8 +26,16 @@ fn list_broken_off(line: &[u8]) -> Option<usize> {
     line.get(end).is_some_and(|byte| *byte != b'}').then_some(end)
 }
 
+/// Whether a line is a row of a dump, whatever blank characters stand before it.
+pub(super) fn is_row_behind_blanks(line: &[u8]) -> bool {
+    match line.first() {
+        Some(first) if first.is_ascii_graphic() => is_row(line),
+        _ => is_row(lossy(line).trim_start().as_bytes()),
+    }
+}
+
 /// Whether a line is a row of a dump, `1230: 47 45 …`: the text behind its bytes is what they are, and no thread's.
-pub(super) fn is_row(line: &[u8]) -> bool {
+fn is_row(line: &[u8]) -> bool {
     has_offset(line) && line.get(6..8).is_some_and(is_hex)
 }
 
@@ -98,6 +107,10 @@ mod tests {
         assert!(is_row(
             b"4000: 16 03 03 0A 3C             n, RECV TLSv1.2 ALERT:  fatal, bad_certificate"
         ));
+        assert!(is_row_behind_blanks(
+            "\u{b}\u{a0}4000: 16 03  n, RECV TLSv1.2 ALERT:  fatal, x".as_bytes()
+        ));
+        assert!(!is_row_behind_blanks(b"n, RECV TLSv1.2 ALERT:  fatal, 4000: 16 03"));
         assert!(!is_row(b"cafe, READ: TLSv1.2 Alert, length = 2"));
         assert!(!is_row(b"beef: a thread, READ: TLSv1.2 Alert, length = 2"));
     }

@@ -31,6 +31,7 @@ function diagnose(files) {
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tlsdebug-page-"));
+  if (process.env.SCREENSHOTS) await mkdir(process.env.SCREENSHOTS, { recursive: true });
   for (const [name, count] of [["many", MANY], ["more", MORE]]) await writeFile(join(folder, `${name}.log`), log(count));
   const inputs = {
     one: [join(LOGS, "11.0.33-missing-intermediate-client.log")],
@@ -309,7 +310,6 @@ test("what is left out is said", async () => {
 });
 
 test("pictures for eyes", { skip: !process.env.SCREENSHOTS && "SCREENSHOTS names no folder" }, async () => {
-  await mkdir(process.env.SCREENSHOTS, { recursive: true });
   for (const name of Object.keys(pages)) {
     for (const width of [375, 800, 1440]) {
       for (const dark of [false, true]) {

@@ -7,14 +7,12 @@ use memchr::{memchr, memchr_iter, memmem};
 use super::json::Json;
 use super::legacy::threaded::split_thread;
 use super::modern::LOGGER;
-use super::prefix::Prefixes;
+use super::prefix::{PREFIX_LIMIT, Prefixes};
 use super::signs::{Sign, Signs};
 use super::{expand, system_logger};
 
 /// Carriers nested deeper than this are not looked for.
 const DEPTH: usize = 4;
-/// A prefix longer than this is not one.
-const PREFIX_LIMIT: usize = 200;
 /// A line whose end a runtime has not delivered yet is cut here.
 const PARTIAL_LIMIT: usize = 64 * 1024;
 /// Beginnings of lines of the legacy layouts that nothing else prints, whatever stands before them.

@@ -26,7 +26,7 @@ pub(super) struct Expand {
     open: Option<Fields>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Fields {
     line: u64,
     thread_id: String,
@@ -48,9 +48,7 @@ impl Expand {
         if rest.starts_with(b"logger\"") && memmem::find(rest, b"\"javax.net.ssl\"").is_some() {
             self.open = Some(Fields {
                 line: number,
-                thread_id: String::new(),
-                thread: String::new(),
-                time: String::new(),
+                ..Fields::default()
             });
             return Step::Taken;
         }
@@ -75,15 +73,13 @@ impl Expand {
 
     /// The header's fields; the next record starts anew.
     pub(super) fn take(&mut self) -> Origin {
-        self.open.take().map_or_else(Origin::default, |fields| {
-            let Fields {
-                line,
-                thread_id,
-                thread,
-                time,
-            } = fields;
-            Origin::of(line, thread_id.as_bytes(), thread.as_bytes(), time.as_bytes())
-        })
+        let Fields {
+            line,
+            thread_id,
+            thread,
+            time,
+        } = self.open.take().unwrap_or_default();
+        Origin::of(line, thread_id.as_bytes(), thread.as_bytes(), time.as_bytes())
     }
 }
 

@@ -25,8 +25,8 @@ const ADDED: &[u8] = b"+";
 /// A run of so many hex digits is a number: a time in TAI64N, the id of a trace.
 const HEX_NUMBER: usize = 8;
 
-/// A number, with the blanks before it, is no longer.
-const NUMBER_LIMIT: usize = 200;
+/// A prefix longer than this is not one.
+pub(super) const PREFIX_LIMIT: usize = 200;
 
 /// The prefixes that one source has shown.
 #[derive(Debug, Clone, Default)]
@@ -211,7 +211,7 @@ fn numbers(prefix: &[u8], line: &[u8], before: Option<u8>) -> Option<(usize, usi
         return None;
     }
     let number = padded_number(prefix)?;
-    Some((number, padded_number(line.get(..NUMBER_LIMIT).unwrap_or(line))?))
+    Some((number, padded_number(line.get(..PREFIX_LIMIT).unwrap_or(line))?))
 }
 
 /// The length of a number and of the blanks before it.

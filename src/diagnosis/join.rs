@@ -36,25 +36,78 @@ pub(super) fn resolve<'a>(all: impl IntoIterator<Item = &'a mut Explained>) {
             Side::Client => Side::Server,
             Side::Server => Side::Client,
         };
-        let reason = all[index]
-            .randoms
-            .iter()
-            .find_map(|random| decided.get(&(random.clone(), other)).copied());
-        if let Some(reason) = reason {
-            let reason = all[reason].finding.clone();
-            explain(&mut all[index].finding, &reason);
+        let explained = &all[index];
+        let mut reasons: Vec<usize> = (explained.randoms.iter())
+            .filter_map(|random| decided.get(&(random.clone(), other)).copied())
+            .collect();
+        let known = reasons.len();
+        reasons.sort_unstable();
+        reasons.dedup();
+        let reasons: Vec<Finding> = reasons.iter().map(|reason| all[*reason].finding.clone()).collect();
+        if let Some(first) = reasons.first() {
+            let part = Part {
+                known,
+                of: all[index].randoms.len(),
+            };
+            if reasons.iter().all(|reason| reason.cause == first.cause) {
+                explain(&mut all[index].finding, first, part);
+            } else {
+                name_all(&mut all[index].finding, &reasons, part);
+            }
         }
     }
 }
 
-fn explain(finding: &mut Finding, reason: &Finding) {
-    let end = match reason.side {
+/// How many of a finding's handshakes the other end's log explains.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    known: usize,
+    of: usize,
+}
+
+impl Part {
+    const fn is_all(self) -> bool {
+        self.known == self.of
+    }
+
+    fn connections(self) -> String {
+        if self.of <= 1 {
+            "the same connection".to_owned()
+        } else if self.is_all() {
+            "the same connections".to_owned()
+        } else {
+            format!("{} of the {} connections", self.known, self.of)
+        }
+    }
+}
+
+const fn end(side: Side) -> &'static str {
+    match side {
         Side::Client => "client",
         Side::Server => "server",
-    };
+    }
+}
+
+/// Several reasons of the other end: none of them speaks for all of the finding's handshakes.
+fn name_all(finding: &mut Finding, reasons: &[Finding], part: Part) {
+    let mut causes: Vec<&str> = reasons.iter().map(|reason| reason.cause.as_str()).collect();
+    causes.sort_unstable();
+    causes.dedup();
+    finding.explanation = format!(
+        "The {}'s log holds {} and tells different reasons: {}. {}",
+        end(reasons[0].side),
+        part.connections(),
+        causes.join(", "),
+        finding.explanation
+    );
+}
+
+fn explain(finding: &mut Finding, reason: &Finding, part: Part) {
+    let end = end(reason.side);
+    let connections = part.connections();
     // What it calls "this JVM" is the other end.
     finding.explanation = format!(
-        "The {end}'s log holds the same connection and tells the reason as the {end} sees it: {} ({}). {}",
+        "The {end}'s log holds {connections} and tells the reason as the {end} sees it: {} ({}). {}",
         reason.cause, reason.summary, finding.explanation
     );
     if finding.cause != reason.cause {
@@ -64,12 +117,14 @@ fn explain(finding: &mut Finding, reason: &Finding) {
             Certainty::Possible => " (possible)",
         };
         finding.summary = format!(
-            "{}; the {end}'s log of the same connection tells why: {}{how_sure}",
+            "{}; the {end}'s log of {connections} tells why: {}{how_sure}",
             finding.summary, reason.cause
         );
         finding.other_end = Some(reason.cause.clone());
+    } else if part.is_all() {
+        // Another cause proves nothing about this one.
+        finding.certainty = finding.certainty.max(reason.certainty);
     }
-    finding.certainty = finding.certainty.max(reason.certainty);
     finding.remedies.clone_from(&reason.remedies);
     let from = reason.evidence.len().saturating_sub(TAKEN_LINES);
     finding.evidence.extend(
@@ -91,6 +146,51 @@ mod tests {
 
     use super::*;
     use crate::diagnosis::report::Report;
+
+    #[test]
+    fn another_cause_of_the_other_end_proves_nothing_about_this_one() {
+        let mut all = [
+            explained("ClientCertificateRejected", Certainty::Likely, Side::Client, false),
+            explained("SignatureAlgorithmMismatch", Certainty::Proven, Side::Server, true),
+        ];
+        resolve(&mut all);
+        assert_eq!(all[0].finding.certainty, Certainty::Likely);
+        assert_eq!(all[0].finding.other_end.as_deref(), Some("SignatureAlgorithmMismatch"));
+    }
+
+    #[test]
+    fn the_same_cause_at_the_other_end_proves_what_both_hold() {
+        for (randoms, certainty) in [
+            (&["c0ffee"][..], Certainty::Proven),
+            (&["c0ffee", "decade"], Certainty::Likely),
+        ] {
+            let mut all = [
+                explained("ProtocolMismatch", Certainty::Likely, Side::Client, false),
+                explained("ProtocolMismatch", Certainty::Proven, Side::Server, true),
+            ];
+            all[0].randoms = randoms.iter().map(|random| (*random).to_owned()).collect();
+            resolve(&mut all);
+            assert_eq!(all[0].finding.certainty, certainty);
+        }
+    }
+
+    #[test]
+    fn different_reasons_speak_for_none_of_the_connections() {
+        let mut all = [
+            explained("PeerClosedConnection", Certainty::Proven, Side::Client, false),
+            explained("CertificateExpired", Certainty::Proven, Side::Server, true),
+            explained("ProtocolMismatch", Certainty::Proven, Side::Server, true),
+        ];
+        all[0].randoms = ["a", "b", "c"].map(str::to_owned).into();
+        all[1].randoms = vec!["a".to_owned()];
+        all[2].randoms = vec!["b".to_owned()];
+        resolve(&mut all);
+        assert_eq!(all[0].finding.other_end, None);
+        assert_eq!(
+            all[0].finding.explanation,
+            "The server's log holds 2 of the 3 connections and tells different reasons: CertificateExpired, ProtocolMismatch. "
+        );
+    }
 
     fn explained(cause: &str, certainty: Certainty, side: Side, decided: bool) -> Explained {
         Explained {

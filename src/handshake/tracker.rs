@@ -710,7 +710,6 @@ fn side_of(kind: &Kind) -> Option<Side> {
     Some(if client { Side::Client } else { Side::Server })
 }
 
-/// Whether a handshake can take a message now.
 /// Whether a ServerHello answers another ClientHello, which the log has lost: TLS 1.3 echoes the session id (RFC 8446
 /// §4.1.3).
 fn is_answer_to_another(handshake: &Handshake, kind: &Kind) -> bool {
@@ -727,6 +726,7 @@ fn is_answer_to_another(handshake: &Handshake, kind: &Kind) -> bool {
         && client.session_id != hello.session_id
 }
 
+/// Whether a handshake can take a message now.
 fn accepts(handshake: &Handshake, kind: &Kind) -> bool {
     if is_answer_to_another(handshake, kind) {
         return false;
